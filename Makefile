@@ -1,0 +1,122 @@
+# Everything a developer types. Needs Python 3.11+, a C++ compiler and make; the rest is installed into .venv.
+# "make demo" shows an answer through both adapters, "make test" runs every test that is not marked long.
+
+PYTHON ?= python3
+JOBS ?= 2
+FUZZ_SECONDS ?= 600
+# pytest options, for example: make test ARGS="-k session"
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+STAMPS := $(VENV)/stamps
+
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+
+CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name '*.map' -o -name CMakeLists.txt)
+CPP_FORMATTED = $(shell find csrc tests/native -name '*.cpp' -o -name '*.h')
+PYTHON_PACKAGES := ds4_core langchain_ds4 llama_index_ds4
+
+.DEFAULT_GOAL := demo
+.PHONY: demo install test test-native test-python test-long test-native-sanitizers fuzz lint format wheel clean
+
+# ---------------------------------------------------------------------------------------------------- the environment
+
+# cmake and ninja come as wheels, so that a machine without them works and all build folders use the same ones.
+$(STAMPS)/venv: pyproject.toml
+	@echo "installing build tools into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS)
+	@$(PIP) install --upgrade pip
+	@$(PIP) install "scikit-build-core>=0.11,<2" "cmake>=3.25" ninja
+	@touch $@
+
+# An editable install: Python files are used where they are, libds4 is built and put beside them in $(VENV).
+$(STAMPS)/install: $(STAMPS)/venv $(CPP_SOURCES)
+	@echo "building libds4 and installing the package with both adapters"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-build-isolation --editable ".[all]"
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/install
+	@echo "installing what the tests need"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-build-isolation --editable ".[all,test]"
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/test
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-build-isolation --editable ".[all,test,dev]"
+	@touch $@
+
+install: $(STAMPS)/install
+
+demo: $(STAMPS)/install
+	@$(BIN)/python -m ds4_core.demo
+
+# ------------------------------------------------------------------------------------------------------------- tests
+
+# $(1): build folder, $(2): cmake options
+define build_native
+	@$(BIN)/cmake -S csrc -B $(1) -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja $(2) > /dev/null
+	@$(BIN)/cmake --build $(1) --parallel $(JOBS) -- --quiet
+endef
+
+test: test-native test-python
+
+test-native: $(STAMPS)/venv
+	$(call build_native,build/native,-DDS4_TESTS=ON)
+	build/native/native_tests/ds4_native_tests
+
+test-python: $(STAMPS)/test
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: $(STAMPS)/test
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+test-native-sanitizers: $(STAMPS)/venv
+	$(call build_native,build/sanitize,-DDS4_TESTS=ON -DDS4_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo)
+	build/sanitize/native_tests/ds4_native_tests
+
+# Needs clang with its fuzzer runtime (on Debian: clang-14 and libclang-rt-14-dev). Every target runs FUZZ_SECONDS seconds,
+# one after the other; a finding ends it with its input saved.
+CLANG ?= $(firstword $(foreach name,clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14,$(shell command -v $(name))))
+FUZZ_MAX_LEN_fuzz_gguf := 40000
+FUZZ_MAX_LEN_fuzz_engine := 200000
+FUZZ_MAX_LEN_fuzz_tokenizer := 4096
+
+fuzz: $(STAMPS)/venv
+	@test -n "$(CLANG)" || { echo "make fuzz needs clang"; exit 1; }
+	$(call build_native,build/fuzz,-DDS4_FUZZ=ON -DDS4_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	  -DCMAKE_C_COMPILER=$(CLANG) -DCMAKE_CXX_COMPILER=$(dir $(CLANG))$(subst clang,clang++,$(notdir $(CLANG))) -DCMAKE_CXX_FLAGS=-fsanitize=fuzzer-no-link)
+	$(foreach target,fuzz_gguf fuzz_engine fuzz_tokenizer,$(call run_fuzzer,$(target)))
+
+define run_fuzzer
+@echo "$(1): $(FUZZ_SECONDS) seconds"
+@mkdir -p build/fuzz/corpus/$(1)
+@build/fuzz/native_tests/$(1) --write-seeds build/fuzz/corpus/$(1)
+@build/fuzz/native_tests/$(1) -max_total_time=$(FUZZ_SECONDS) -max_len=$(FUZZ_MAX_LEN_$(1)) -rss_limit_mb=4096 -timeout=20 \
+  -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/corpus/$(1)
+
+endef
+
+# ------------------------------------------------------------------------------------------------------------- style
+
+lint: $(STAMPS)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CPP_FORMATTED)
+
+format: $(STAMPS)/dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP_FORMATTED)
+
+# ----------------------------------------------------------------------------------------------------------- release
+
+wheel: $(STAMPS)/dev
+	$(BIN)/python -m build --outdir dist
+
+clean:
+	rm -rf build dist $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find $(PYTHON_PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,314 @@
+// The C API: engines, sessions, forward, sampling. Checks arguments; everything else happens below.
+#include "api/guard.h"
+#include "api/handles.h"
+
+using namespace ds4;
+
+namespace {
+
+ds4x_options default_options() {
+    ds4x_options o{};
+    o.struct_size = sizeof o;
+    return o;
+}
+
+Engine &core(const ds4x_engine *engine) { return *need(engine, "engine").core; }
+Session &core(const ds4x_session *session) { return *need(session, "session").core; }
+
+// The engine's lock, taken after the checks that must work in a forked child, where a lock may be held forever.
+std::unique_lock<std::mutex> lock(Engine &engine, bool weights = true) {
+    engine.check_usable(weights);
+    return std::unique_lock<std::mutex>(engine.mutex());
+}
+
+} // namespace
+
+extern "C" {
+
+DS4X_API uint32_t ds4x_abi_version(void) { return 1; }
+DS4X_API const char *ds4x_version(void) { return DS4_VERSION; }
+
+DS4X_API const char *ds4x_status_name(int32_t code) {
+    static const char *const names[] = {
+        "DS4X_OK",           "DS4X_ERR_ARGUMENT",    "DS4X_ERR_IO",      "DS4X_ERR_FORMAT",
+        "DS4X_ERR_MODEL",    "DS4X_ERR_UNSUPPORTED", "DS4X_ERR_MEMORY",  "DS4X_ERR_TOKEN",
+        "DS4X_ERR_CONTEXT",  "DS4X_ERR_CANCELLED",   "DS4X_ERR_STATE",   "DS4X_ERR_FORKED",
+        "DS4X_ERR_NO_VOCAB", "DS4X_ERR_BUFFER",      "DS4X_ERR_BACKEND", "DS4X_ERR_INTERNAL"};
+    return code >= 0 && size_t(code) < sizeof names / sizeof *names ? names[code] : "unknown";
+}
+
+// ------------------------------------------------------------------------------------------------------------- engines
+
+DS4X_API void ds4x_options_init(ds4x_options *options, uint32_t struct_size) {
+    if (!options || struct_size < sizeof(uint32_t) * 2) return;
+    const ds4x_options defaults = default_options();
+    std::memset(options, 0, struct_size);
+    std::memcpy(options, &defaults, std::min<size_t>(struct_size, sizeof defaults));
+    options->struct_size = struct_size;
+}
+
+DS4X_API int32_t ds4x_engine_open(const ds4x_options *options, ds4x_engine **out, ds4x_error *err) {
+    return guard(err, [&] {
+        need(out, "out") = nullptr;
+        const ds4x_options o = versioned(options, default_options(), "options");
+        EngineOptions e;
+        e.model_path = &need(o.model_path, "options.model_path");
+        e.backend = o.backend;
+        e.kv_dtype = o.kv_dtype;
+        e.vocab_only = o.vocab_only != 0;
+        e.kv_bytes_max = o.kv_bytes_max;
+        e.backend_options.n_threads = o.n_threads;
+        e.backend_options.exact = o.exact != 0;
+        e.backend_options.kv_simulation = o.kv_simulation != 0;
+        e.backend_options.isa = o.isa;
+        e.backend_options.n_batch = o.n_batch;
+        e.backend_options.repack = o.repack != 0;
+        e.log = o.log;
+        e.log_user = o.log_user;
+        auto handle = std::make_unique<ds4x_engine>();
+        handle->core = Engine::open(e);
+        *out = handle.release();
+    });
+}
+
+DS4X_API void ds4x_engine_close(ds4x_engine *engine) {
+    if (!engine || engine->core->foreign_process()) return; // the parent's threads and locks are not ours to free
+    engine->core->close();
+    delete engine;
+}
+
+DS4X_API int32_t ds4x_engine_get_info(const ds4x_engine *engine, ds4x_engine_info *info, ds4x_error *err) {
+    return guard(err, [&] {
+        const Engine &e = core(engine);
+        e.check_usable(false);
+        const Config &c = e.config();
+        ds4x_engine_info i{};
+        i.struct_size = sizeof i;
+        if (const Backend *b = e.backend()) {
+            i.backend = b->kind();
+            i.isa = b->isa();
+            i.n_threads = b->n_threads();
+        }
+        i.exact = e.options().backend_options.exact;
+        i.kv_dtype = e.kv_layout().f16 ? DS4X_KV_F16 : DS4X_KV_F32;
+        i.kv_simulation = e.options().backend_options.kv_simulation;
+        i.has_weights = e.has_weights();
+        i.has_vocab = e.has_tokenizer();
+        i.n_layer = c.n_layer;
+        i.n_embd = c.n_embd;
+        i.n_vocab = c.n_vocab;
+        i.n_head = c.n_head;
+        i.head_dim = c.head_dim;
+        i.n_expert = c.n_expert;
+        i.n_expert_used = c.n_expert_used;
+        i.n_window = c.n_window;
+        i.n_batch = e.n_batch();
+        i.page_tokens = e.kv_layout().page_tokens;
+        i.n_context_train = c.n_context_train;
+        for (size_t t = 0; t < e.file().tensor_count(); t++) i.n_params += e.file().tensor(t).elements;
+        i.file_bytes = e.file().file_bytes();
+        i.weight_bytes = e.facts().weight_bytes;
+        i.decode_bytes = e.facts().decode_bytes;
+        i.token_bos = i.token_eos = i.token_user = i.token_assistant = i.token_think_open = i.token_think_close =
+            i.token_dsml = -1;
+        if (e.has_tokenizer()) {
+            const Tokenizer &t = e.tokenizer();
+            i.token_bos = t.bos();
+            i.token_eos = t.eos();
+            i.token_user = t.user();
+            i.token_assistant = t.assistant();
+            i.token_think_open = t.think_open();
+            i.token_think_close = t.think_close();
+            i.token_dsml = t.dsml();
+        }
+        versioned_out(info, i, "info");
+    });
+}
+
+DS4X_API int32_t ds4x_memory_estimate(const ds4x_engine *engine, uint64_t n_ctx, uint32_t n_sessions, ds4x_memory *out,
+                                      ds4x_error *err) {
+    return guard(err, [&] {
+        core(engine).check_usable(false);
+        if (n_ctx > uint64_t(INT32_MAX))
+            fail(DS4X_ERR_ARGUMENT, "n_ctx is %llu, expected 0 to %d", (unsigned long long)n_ctx, INT32_MAX);
+        need(out, "out") = core(engine).memory_estimate(n_ctx, n_sessions);
+    });
+}
+
+DS4X_API int32_t ds4x_memory_used(const ds4x_engine *engine, ds4x_memory *out, ds4x_error *err) {
+    return guard(err, [&] {
+        Engine &e = core(engine);
+        const auto held = lock(e, false);
+        need(out, "out") = e.memory_used();
+    });
+}
+
+// ------------------------------------------------------------------------------------------------------------ sessions
+
+DS4X_API int32_t ds4x_session_create(ds4x_engine *engine, uint32_t n_ctx, ds4x_session **out, ds4x_error *err) {
+    return guard(err, [&] {
+        need(out, "out") = nullptr;
+        core(engine).check_usable(true);
+        auto handle = std::make_unique<ds4x_session>();
+        handle->core = std::make_unique<Session>(engine->core, n_ctx);
+        *out = handle.release();
+    });
+}
+
+DS4X_API void ds4x_session_free(ds4x_session *session) {
+    if (!session || session->core->engine().foreign_process()) return;
+    delete session;
+}
+
+DS4X_API uint32_t ds4x_session_pos(const ds4x_session *session) { return session ? session->core->pos() : 0; }
+DS4X_API uint32_t ds4x_session_n_ctx(const ds4x_session *session) { return session ? session->core->n_ctx() : 0; }
+
+DS4X_API uint32_t ds4x_session_tokens(const ds4x_session *session, int32_t *out, uint32_t cap) {
+    if (!session || session->core->engine().foreign_process()) return 0;
+    return session->core->copy_tokens(out, out ? cap : 0);
+}
+
+DS4X_API uint32_t ds4x_session_common_prefix(const ds4x_session *session, const int32_t *tokens, uint32_t n) {
+    if (!session || !tokens || session->core->engine().foreign_process()) return 0;
+    return session->core->common_prefix(tokens, n);
+}
+
+DS4X_API int32_t ds4x_session_fork(ds4x_session *session, ds4x_session **out, ds4x_error *err) {
+    return guard(err, [&] {
+        need(out, "out") = nullptr;
+        Session &s = core(session);
+        const auto held = lock(s.engine());
+        auto handle = std::make_unique<ds4x_session>();
+        handle->core = s.fork();
+        *out = handle.release();
+    });
+}
+
+DS4X_API int32_t ds4x_session_rewind(ds4x_session *session, uint32_t pos, const int32_t *cancel, ds4x_error *err) {
+    return guard(err, [&] {
+        Session &s = core(session);
+        const auto held = lock(s.engine());
+        s.rewind(pos, cancel);
+    });
+}
+
+// ------------------------------------------------------------------------------------------------- forward and sampling
+
+DS4X_API int32_t ds4x_forward(ds4x_engine *engine, ds4x_span *spans, uint32_t n_spans, const int32_t *cancel,
+                              ds4x_error *err) {
+    ds4x_error first{};
+    const int32_t code = guard(err, [&] {
+        Engine &e = core(engine);
+        const auto held = lock(e);
+        if (n_spans) need(spans, "spans");
+        engine->spans.resize(n_spans);
+        for (uint32_t i = 0; i < n_spans; i++) {
+            const ds4x_span &in = spans[i];
+            ForwardSpan &s = engine->spans[i];
+            s.session = &core(in.session);
+            s.tokens = in.n_tokens ? &need(in.tokens, "span.tokens") : nullptr;
+            s.n_tokens = in.n_tokens;
+            s.wanted = in.n_wanted ? &need(in.wanted, "span.wanted") : nullptr;
+            s.n_wanted = in.n_wanted;
+            s.cancel = in.cancel;
+        }
+        e.forward(engine->spans.data(), n_spans, cancel);
+        for (uint32_t i = n_spans; i-- > 0;) {
+            const ForwardSpan &s = engine->spans[i];
+            spans[i].status = s.status;
+            spans[i].first_row = s.first_row;
+            if (s.status != DS4X_OK) report(&first, s.status, s.message.c_str());
+        }
+    });
+    if (code == DS4X_OK && first.code != DS4X_OK && err) *err = first;
+    return code;
+}
+
+DS4X_API uint32_t ds4x_n_rows(const ds4x_engine *engine) { return engine ? engine->core->n_rows() : 0; }
+
+DS4X_API int32_t ds4x_logits(ds4x_engine *engine, uint32_t row, float *out, size_t cap, ds4x_error *err) {
+    return guard(err, [&] {
+        Engine &e = core(engine);
+        const auto held = lock(e);
+        const float *logits = e.logits(row);
+        if (cap < e.config().n_vocab)
+            fail(DS4X_ERR_BUFFER, "room for %zu floats, a row of logits has %u", cap, e.config().n_vocab);
+        std::memcpy(&need(out, "out"), logits, size_t(e.config().n_vocab) * sizeof(float));
+    });
+}
+
+DS4X_API void ds4x_sample_params_init(ds4x_sample_params *params, uint32_t struct_size) {
+    if (!params || struct_size < sizeof(uint32_t) * 2) return;
+    ds4x_sample_params p{};
+    p.temperature = 1;
+    p.top_p = 1;
+    p.repetition_penalty = 1;
+    std::memset(params, 0, struct_size);
+    std::memcpy(params, &p, std::min<size_t>(struct_size, sizeof p));
+    params->struct_size = struct_size;
+}
+
+namespace {
+
+// Samples one entry; its own failure is in its status, and the first one also in err.
+void sample_one(const float *logits, uint32_t n_vocab, ds4x_sample_params &p, SampleScratch &scratch,
+                ds4x_error &first) {
+    if (p.struct_size != sizeof(ds4x_sample_params))
+        fail(DS4X_ERR_ARGUMENT, "params.struct_size is %u, expected %zu", p.struct_size, sizeof(ds4x_sample_params));
+    ds4x_error own{};
+    p.status = guard(&own, [&] { sample(logits, n_vocab, p, scratch); });
+    if (p.status != DS4X_OK && first.code == DS4X_OK) first = own;
+}
+
+} // namespace
+
+DS4X_API int32_t ds4x_sample(ds4x_engine *engine, ds4x_sample_params *params, uint32_t n, ds4x_error *err) {
+    ds4x_error first{};
+    const int32_t code = guard(err, [&] {
+        Engine &e = core(engine);
+        const auto held = lock(e);
+        if (n) need(params, "params");
+        for (uint32_t i = 0; i < n; i++)
+            sample_one(e.logits(params[i].row), e.config().n_vocab, params[i], engine->scratch, first);
+    });
+    if (code == DS4X_OK && first.code != DS4X_OK && err) *err = first;
+    return code;
+}
+
+DS4X_API int32_t ds4x_sample_logits(const float *logits, uint32_t n_vocab, ds4x_sample_params *params,
+                                    ds4x_error *err) {
+    ds4x_error first{};
+    const int32_t code = guard(err, [&] {
+        SampleScratch scratch;
+        sample_one(&need(logits, "logits"), n_vocab, need(params, "params"), scratch, first);
+    });
+    if (code == DS4X_OK && first.code != DS4X_OK && err) *err = first;
+    return code == DS4X_OK ? first.code : code;
+}
+
+// ----------------------------------------------------------------------------------------------------------- profiling
+
+DS4X_API int32_t ds4x_profile(ds4x_engine *engine, int32_t enable, ds4x_error *err) {
+    return guard(err, [&] {
+        Engine &e = core(engine);
+        const auto held = lock(e);
+        e.profile(enable != 0);
+    });
+}
+
+DS4X_API uint32_t ds4x_profile_read(const ds4x_engine *engine, ds4x_op_time *out, uint32_t cap) {
+    static const char *const names[] = {"embed", "hyper", "project", "compress", "attend", "experts", "head", "other"};
+    static_assert(sizeof names / sizeof *names == size_t(Op::count));
+    if (!engine || engine->core->foreign_process()) return 0;
+    for (uint32_t i = 0; out && i < std::min(cap, uint32_t(Op::count)); i++) {
+        const OpTime &t = engine->core->op_times()[i];
+        out[i] = {names[i], t.calls, t.ns, t.bytes};
+    }
+    return uint32_t(Op::count);
+}
+
+DS4X_API uint64_t ds4x_layers_computed(const ds4x_engine *engine) {
+    return engine ? engine->core->layers_computed() : 0;
+}
+
+} // extern "C"

@@ -1,0 +1,53 @@
+// Picks the kernel table for this processor, at run time.
+#include "backend/cpu/kernels.h"
+#include "base/error.h"
+
+namespace ds4 {
+namespace {
+
+bool available(int32_t isa) noexcept {
+    switch (isa) {
+    case DS4X_ISA_PORTABLE: return true;
+#if defined(__x86_64__)
+    case DS4X_ISA_AVX2:
+        // Every processor with AVX2 converts half floats too; not all compilers know that feature by name.
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    case DS4X_ISA_AVX512:
+        return available(DS4X_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__)
+    case DS4X_ISA_NEON: return true; // every 64-bit Apple chip; on others dotprod has been common since 2018
+#endif
+    default: return false;
+    }
+}
+
+const CpuKernels *table(int32_t isa) noexcept {
+    if (!available(isa)) return nullptr;
+    switch (isa) {
+    case DS4X_ISA_PORTABLE: return &kernels_portable;
+#if defined(__x86_64__)
+    case DS4X_ISA_AVX2: return &kernels_avx2;
+    case DS4X_ISA_AVX512: return &kernels_avx512;
+#elif defined(__aarch64__)
+    case DS4X_ISA_NEON: return &kernels_neon;
+#endif
+    default: return nullptr;
+    }
+}
+
+} // namespace
+
+const CpuKernels &select_kernels(int32_t isa) {
+    if (isa < DS4X_ISA_AUTO || isa > DS4X_ISA_NEON) fail(DS4X_ERR_ARGUMENT, "isa is %d, expected a ds4x_isa", isa);
+    if (isa == DS4X_ISA_AUTO) {
+        for (int32_t best : {DS4X_ISA_AVX512, DS4X_ISA_AVX2, DS4X_ISA_NEON, DS4X_ISA_PORTABLE})
+            if (const CpuKernels *t = table(best)) return *t;
+    }
+    const CpuKernels *t = table(isa);
+    if (!t) fail(DS4X_ERR_UNSUPPORTED, "this processor or build has no instruction set %d: use 0 (auto)", isa);
+    return *t;
+}
+
+} // namespace ds4

@@ -1,0 +1,180 @@
+// The one forward pass: any mix of spans, cut into pieces of at most n_batch tokens.
+//
+// A session moves once, when its whole span is done. Until then everything is written to places that its old position
+// does not read (see KvLayout), so a span that fails or is cancelled never happened.
+#include "session/session.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace ds4 {
+namespace {
+
+bool raised(const int32_t *flag) noexcept { return flag && __atomic_load_n(flag, __ATOMIC_ACQUIRE) != 0; }
+
+bool live(const ForwardSpan &span) noexcept { return span.status == DS4X_OK; }
+
+void fail_span(ForwardSpan &span, int32_t status, const std::string &message) noexcept {
+    span.session->abandon();
+    span.status = status;
+    span.message = message;
+}
+
+} // namespace
+
+void Engine::prepare_batches() {
+    batch_tokens_.reserve(n_batch());
+    batch_span_of_.reserve(n_batch());
+    batch_wanted_.reserve(n_batch());
+    batch_rows_.reserve(n_batch());
+    batch_spans_.reserve(64);
+    page_table_.reserve(1024);
+}
+
+template <typename F> void Engine::timed(Op op, F &&run) {
+    if (!profiling_) return run();
+    const auto start = std::chrono::steady_clock::now();
+    const uint64_t read = backend_->weights_read();
+    run();
+    OpTime &t = op_times_[size_t(op)];
+    t.calls++;
+    t.bytes += backend_->weights_read() - read;
+    t.ns += uint64_t(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
+}
+
+// Checks a span and takes what it needs. A failure is the span's own.
+void Engine::admit(ForwardSpan &span) {
+    span.status = DS4X_OK;
+    span.done = span.wanted_done = 0;
+    span.pos = span.session->pos();
+    try {
+        for (uint32_t i = 0; i < span.n_tokens; i++)
+            if (span.tokens[i] < 0 || uint32_t(span.tokens[i]) >= config_.n_vocab)
+                fail(DS4X_ERR_TOKEN, "token %d at offset %u is outside the vocabulary of %u", span.tokens[i], i,
+                     config_.n_vocab);
+        for (uint32_t i = 0; i < span.n_wanted; i++)
+            if (span.wanted[i] >= span.n_tokens || (i && span.wanted[i] <= span.wanted[i - 1]))
+                fail(DS4X_ERR_ARGUMENT, "wanted[%u] is %u: expected ascending offsets below %u", i, span.wanted[i],
+                     span.n_tokens);
+        span.session->begin(span.n_tokens);
+    } catch (const Error &e) {
+        span.status = e.code();
+        span.message = e.what();
+    } catch (const std::bad_alloc &) {
+        span.status = DS4X_ERR_MEMORY;
+        span.message = "out of memory for the session's page table";
+    }
+}
+
+void Engine::forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) {
+    check_usable(true);
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < n_spans; i++) {
+        if (spans[i].n_tokens == 0) fail(DS4X_ERR_ARGUMENT, "span %u has no tokens", i);
+        if (&spans[i].session->engine() != this)
+            fail(DS4X_ERR_ARGUMENT, "span %u: the session belongs to another engine", i);
+        for (uint32_t k = 0; k < i; k++)
+            if (spans[k].session == spans[i].session) fail(DS4X_ERR_ARGUMENT, "spans %u and %u are one session", k, i);
+        rows += spans[i].n_wanted;
+    }
+    n_rows_ = 0;
+    backend_->reserve_rows(rows);
+    for (uint32_t i = 0, row = 0; i < n_spans; row += spans[i++].n_wanted) {
+        spans[i].first_row = row;
+        admit(spans[i]);
+    }
+    try {
+        const auto unfinished = [](const ForwardSpan &s) { return live(s) && s.done < s.n_tokens; };
+        while (!all_cancelled(spans, n_spans, cancel) && std::any_of(spans, spans + n_spans, unfinished))
+            run_piece(spans, n_spans, cancel);
+    } catch (const Error &e) {
+        for (uint32_t i = 0; i < n_spans; i++)
+            if (live(spans[i])) fail_span(spans[i], e.code(), e.what());
+    } catch (...) {
+        for (uint32_t i = 0; i < n_spans; i++)
+            if (live(spans[i])) fail_span(spans[i], DS4X_ERR_MEMORY, "out of memory during the forward pass");
+    }
+    for (uint32_t i = 0; i < n_spans; i++)
+        if (live(spans[i])) spans[i].session->commit(spans[i].tokens, spans[i].n_tokens);
+    n_rows_ = rows;
+}
+
+// Fails the spans whose flag is raised; true when none is left to compute.
+bool Engine::all_cancelled(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) noexcept {
+    const bool all = raised(cancel);
+    bool any_live = false;
+    for (uint32_t i = 0; i < n_spans; i++) {
+        if (!live(spans[i])) continue;
+        if (all || raised(spans[i].cancel))
+            fail_span(spans[i], DS4X_ERR_CANCELLED, "cancelled");
+        else
+            any_live = true;
+    }
+    return !any_live;
+}
+
+// Takes the next tokens of every unfinished span, in order, until the batch is full, and computes them.
+void Engine::run_piece(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) {
+    file_->check_unchanged();
+    batch_tokens_.clear();
+    batch_span_of_.clear();
+    batch_wanted_.clear();
+    batch_rows_.clear();
+    batch_spans_.clear();
+    page_table_.clear();
+    size_t n_pages = 0;
+    for (uint32_t i = 0; i < n_spans; i++)
+        if (live(spans[i])) n_pages += spans[i].session->pages().size();
+    page_table_.reserve(n_pages); // the batch keeps pointers into it
+    for (uint32_t i = 0; i < n_spans; i++) {
+        ForwardSpan &s = spans[i];
+        const uint32_t room = n_batch() - uint32_t(batch_tokens_.size());
+        const uint32_t n = live(s) ? std::min(room, s.n_tokens - s.done) : 0;
+        if (n == 0) continue;
+        BatchSpan b;
+        b.first = int32_t(batch_tokens_.size());
+        b.n_tokens = int32_t(n);
+        b.pos = int64_t(s.pos) + s.done;
+        b.state = s.session->working_state();
+        b.pages = page_table_.data() + page_table_.size();
+        for (const Page *page : s.session->pages()) page_table_.push_back(page->data);
+        for (; s.wanted_done < s.n_wanted && s.wanted[s.wanted_done] < s.done + n; s.wanted_done++) {
+            batch_wanted_.push_back(b.first + int32_t(s.wanted[s.wanted_done] - s.done));
+            batch_rows_.push_back(int32_t(s.first_row + s.wanted_done));
+        }
+        batch_tokens_.insert(batch_tokens_.end(), s.tokens + s.done, s.tokens + s.done + n);
+        batch_span_of_.insert(batch_span_of_.end(), n, int32_t(batch_spans_.size()));
+        batch_spans_.push_back(b);
+        s.done += n;
+    }
+    Batch batch;
+    batch.n_tokens = int32_t(batch_tokens_.size());
+    batch.n_spans = int32_t(batch_spans_.size());
+    batch.n_wanted = int32_t(batch_wanted_.size());
+    batch.tokens = batch_tokens_.data();
+    batch.span_of = batch_span_of_.data();
+    batch.spans = batch_spans_.data();
+    batch.wanted = batch_wanted_.data();
+    batch.rows = batch_rows_.data();
+    run_layers(spans, n_spans, cancel, batch);
+}
+
+void Engine::run_layers(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel, const Batch &batch) {
+    Backend &be = *backend_;
+    timed(Op::other, [&] { be.begin(batch); });
+    timed(Op::embed, [&] { be.embed(); });
+    for (uint32_t il = 0; il < config_.n_layer; il++) {
+        timed(Op::hyper, [&] { be.hyper(il, Sub::attn); });
+        timed(Op::project, [&] { be.project(il); });
+        timed(Op::compress, [&] { be.compress(il); });
+        timed(Op::attend, [&] { be.attend(il); });
+        timed(Op::hyper, [&] { be.hyper(il, Sub::ffn); });
+        timed(Op::experts, [&] { be.experts(il); });
+        layers_computed_.fetch_add(1, std::memory_order_relaxed);
+        if (all_cancelled(spans, n_spans, cancel)) return;
+    }
+    timed(Op::head, [&] { be.head(); });
+    timed(Op::other, [&] { be.finish(); });
+}
+
+} // namespace ds4

@@ -1,0 +1,131 @@
+"""Drawing a token from logits: `SampleParams` to and from libds4's struct, seeds, log-probabilities."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from ds4_core import native
+from ds4_core.errors import InvalidRequestError
+from ds4_core.native import CData, Native
+from ds4_core.types import FloatArray, SampleParams, SampleResult, TokenScore
+
+_U64 = 2**64 - 1
+
+
+def random_seed() -> int:
+    """A fresh 63-bit seed from the operating system."""
+    return int.from_bytes(os.urandom(8), "little") >> 1
+
+
+def rng_from_seed(seed: int) -> int:
+    """The generator's first state for a seed: one step of splitmix64, so that near seeds give unrelated streams.
+
+    Args:
+        seed: Any integer; only its low 64 bits count.
+
+    Returns:
+        A 64-bit state that is never 0.
+    """
+    z = (seed + 0x9E3779B97F4A7C15) & _U64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _U64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _U64
+    return (z ^ (z >> 31)) or 1
+
+
+class NativeParams:
+    """An array of `ds4x_sample_params` together with the memory that it points to."""
+
+    def __init__(self, loaded: Native, n_vocab: int, params: list[SampleParams]) -> None:
+        """Converts `params`.
+
+        Raises:
+            InvalidRequestError: top_p or min_p out of range, a mask of the wrong size or type.
+        """
+        self._native = loaded
+        self._keep: list[Any] = []
+        self.array: CData = loaded.ffi.new("ds4x_sample_params[]", len(params))
+        for entry, values in zip(self.array, params, strict=True):
+            self._fill(loaded.ffi.addressof(entry), n_vocab, values)
+
+    def _fill(self, entry: CData, n_vocab: int, values: SampleParams) -> None:
+        ffi, lib = self._native.ffi, self._native.lib
+        if not 0 < values.top_p <= 1:
+            raise InvalidRequestError(f"top_p is {values.top_p}: it must be above 0 and at most 1")
+        if not 0 <= values.min_p <= 1:
+            raise InvalidRequestError(f"min_p is {values.min_p}: it must be from 0 to 1")
+        lib.ds4x_sample_params_init(entry, ffi.sizeof("ds4x_sample_params"))
+        entry.temperature = values.temperature
+        entry.top_k = values.top_k
+        entry.top_p = values.top_p
+        entry.min_p = values.min_p
+        entry.repetition_penalty = values.repetition_penalty
+        entry.presence_penalty = values.presence_penalty
+        entry.frequency_penalty = values.frequency_penalty
+        entry.rng = values.rng
+        if values.penalty_counts:
+            entry.penalty_tokens = self._array("int32_t[]", list(values.penalty_counts))
+            entry.penalty_counts = self._array("uint32_t[]", list(values.penalty_counts.values()))
+            entry.n_penalty = len(values.penalty_counts)
+        if values.bias:
+            entry.bias_tokens = self._array("int32_t[]", list(values.bias))
+            entry.bias_values = self._array("float[]", list(values.bias.values()))
+            entry.n_bias = len(values.bias)
+        if values.mask is not None:
+            words = (n_vocab + 31) // 32
+            if values.mask.dtype != np.uint32 or values.mask.shape != (words,):
+                raise InvalidRequestError(
+                    f"mask is {values.mask.dtype} {values.mask.shape}: it must be uint32 ({words},)"
+                )
+            mask = np.ascontiguousarray(values.mask)
+            entry.mask = ffi.from_buffer("uint32_t[]", mask)
+            self._keep.append((mask, entry.mask))
+        if values.n_top > 0:
+            entry.top = self._array("ds4x_token_score[]", values.n_top)
+            entry.n_top = values.n_top
+
+    def _array(self, c_type: str, values: Any) -> CData:
+        try:
+            array = self._native.ffi.new(c_type, values)
+        except (OverflowError, TypeError) as error:
+            raise InvalidRequestError(f"a sampling parameter does not fit {c_type}: {error}") from error
+        self._keep.append(array)
+        return array
+
+    def result(self, index: int) -> SampleResult:
+        """What was drawn for entry `index`."""
+        entry = self.array[index]
+        top = tuple(
+            TokenScore(entry.top[i].token, entry.top[i].logit, entry.top[i].logprob) for i in range(entry.n_top_out)
+        )
+        return SampleResult(token=entry.token, logprob=entry.logprob, top=top, rng=entry.rng)
+
+
+def sample_logits(logits: FloatArray, params: SampleParams) -> SampleResult:
+    """Draws a token from one row of logits. Needs no engine.
+
+    Args:
+        logits: float32 `[n_vocab]`.
+        params: How to draw.
+
+    Raises:
+        InvalidRequestError: A parameter out of range, or no token left to draw.
+    """
+    loaded = native.load()
+    row = np.ascontiguousarray(logits, dtype=np.float32)
+    if row.ndim != 1 or not row.size:
+        raise InvalidRequestError(f"logits have the shape {row.shape}: one row [n_vocab] is needed")
+    c_params, err = NativeParams(loaded, row.size, [params]), loaded.new_error()
+    code = loaded.lib.ds4x_sample_logits(loaded.ffi.from_buffer("float[]", row), row.size, c_params.array, err)
+    loaded.check(code, err)
+    return c_params.result(0)
+
+
+def log_softmax(logits: FloatArray) -> FloatArray:
+    """Natural log-probabilities at temperature 1 of float32 logits `[..., n_vocab]`, computed in float64."""
+    wide = logits.astype(np.float64)
+    wide -= wide.max(axis=-1, keepdims=True)
+    wide -= np.log(np.exp(wide).sum(axis=-1, keepdims=True))
+    return wide.astype(np.float32)

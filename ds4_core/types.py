@@ -1,0 +1,218 @@
+"""The plain data that goes in and out of engines, models and sessions. Nothing here computes or loads anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import cffi
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from ds4_core.errors import DS4Error
+    from ds4_core.session import Session
+
+Backend = Literal["auto", "cpu", "cuda", "metal"]
+KvDtype = Literal["auto", "f32", "f16"]
+Isa = Literal["auto", "portable", "avx2", "avx512", "neon"]
+
+#: float32; the docstrings give the shapes.
+FloatArray = npt.NDArray[np.float32]
+
+_FFI = cffi.FFI()
+
+
+class CancelFlag:
+    """A switch that stops computations that were given it, from any thread.
+
+    libds4 reads the flag at least once a layer. It stays set until `clear()`.
+    """
+
+    __slots__ = ("_cell",)
+
+    def __init__(self) -> None:
+        """Makes a flag that is not set."""
+        self._cell: Any = _FFI.new("int32_t[1]")
+
+    def set(self) -> None:
+        """Asks every computation that watches this flag to stop."""
+        self._cell[0] = 1
+
+    def clear(self) -> None:
+        """Makes the flag usable again."""
+        self._cell[0] = 0
+
+    def is_set(self) -> bool:
+        """Tells whether `set` was called."""
+        return bool(self._cell[0])
+
+    @property
+    def pointer(self) -> Any:
+        """The address libds4 polls (`int32_t *`); valid as long as this object lives."""
+        return self._cell
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """Facts of an open engine or of a file; sizes in bytes, counts in tokens or elements.
+
+    `backend`, `isa` and `kv_dtype` are what is really in use, never "auto"; "none" without weights. Token ids are None
+    when the vocabulary has no such token.
+    """
+
+    backend: str
+    isa: str
+    n_threads: int
+    exact: bool
+    kv_dtype: str
+    kv_simulation: bool
+    has_weights: bool
+    has_vocab: bool
+    n_layer: int
+    n_embd: int
+    n_vocab: int
+    n_head: int
+    head_dim: int
+    n_expert: int
+    n_expert_used: int
+    n_window: int
+    n_batch: int
+    page_tokens: int
+    n_context_train: int
+    n_params: int
+    file_bytes: int
+    weight_bytes: int
+    decode_bytes: int
+    token_bos: int | None
+    token_eos: int | None
+    token_user: int | None
+    token_assistant: int | None
+    token_think_open: int | None
+    token_think_close: int | None
+    token_dsml: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """Memory in bytes as libds4 allocates, or would allocate, it. `weights_mapped` is file cache."""
+
+    weights_mapped: int
+    weights_copied: int
+    workspace: int
+    session_state: int
+    kv_pages: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """One entry of a file's tensor directory. `dims[0]` is contiguous; `type` is ggml's name of the format."""
+
+    name: str
+    type: str
+    type_id: int
+    dims: tuple[int, ...]
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpTime:
+    """Time spent in one kind of operation since profiling was switched on."""
+
+    name: str
+    calls: int
+    ns: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """A token with its raw logit and its log-probability (natural log, temperature 1, before any mask or filter)."""
+
+    token: int
+    logit: float
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class SampleParams:
+    """How one token is drawn from a row of logits.
+
+    The order is: bias, penalties, mask, temperature, top_k, softmax, then min_p and top_p together.
+
+    Attributes:
+        temperature: 0 or less takes the most likely token and leaves the generator alone.
+        top_k: Keep this many tokens; 0 is off.
+        top_p: Keep the smallest set of tokens whose probabilities add up to this; 1 is off.
+        min_p: Drop tokens less likely than this share of the most likely one; 0 is off.
+        repetition_penalty: Above 0; positive logits are divided by it, negative ones multiplied; 1 is off.
+        presence_penalty: Subtracted once for each token in `penalty_counts`.
+        frequency_penalty: Subtracted once per occurrence.
+        penalty_counts: Token id -> occurrences, for the three penalties.
+        mask: uint32 `[ceil(n_vocab / 32)]`, bit i of the whole = token i is allowed (least significant bit first).
+        bias: Token id -> value added to its logit; `-inf` forbids the token.
+        n_top: How many of the most likely tokens to report beside the drawn one.
+        rng: State of the generator (xorshift64*), not 0; see `ds4_core.sampling.rng_from_seed`.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    penalty_counts: dict[int, int] = field(default_factory=dict)
+    mask: npt.NDArray[np.uint32] | None = None
+    bias: dict[int, float] = field(default_factory=dict)
+    n_top: int = 0
+    rng: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SampleResult:
+    """A drawn token, its log-probability as in `TokenScore`, the most likely tokens, the generator's next state."""
+
+    token: int
+    logprob: float
+    top: tuple[TokenScore, ...]
+    rng: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Tokens to append to one session in a batch.
+
+    Attributes:
+        session: Each session at most once per batch.
+        tokens: At least one id, any number.
+        wanted: Offsets into `tokens`, strictly ascending, whose logits are kept; None means the last one.
+        cancel: Stops this span alone.
+        sample: Draw a token from the last wanted row.
+        copy_logits: False leaves `SpanResult.logits` empty, for callers that only sample.
+    """
+
+    session: Session
+    tokens: Sequence[int] | npt.NDArray[np.integer[Any]]
+    wanted: Sequence[int] | None = None
+    cancel: CancelFlag | None = None
+    sample: SampleParams | None = None
+    copy_logits: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SpanResult:
+    """What became of one span.
+
+    Attributes:
+        error: None, or why this span (and only this one) failed; its session is then as it was before. Only an error in
+            drawing a token (nothing left after a mask, for example) comes after the tokens were appended.
+        logits: float32 `[n_wanted, n_vocab]`; `[0, n_vocab]` after an error or without `copy_logits`.
+        sample: The drawn token when `Span.sample` was given and nothing failed.
+    """
+
+    error: DS4Error | None
+    logits: FloatArray
+    sample: SampleResult | None = None

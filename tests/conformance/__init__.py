@@ -1,0 +1,1 @@
+"""Exactness of the engine: tiny random models, golden logits, bit-identity."""

@@ -1,0 +1,31 @@
+"""Fixtures that all Python tests share: the embedded model and an engine on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ds4_core import Engine
+from ds4_core.models import catalogue
+
+
+@pytest.fixture(scope="session")
+def tiny_path() -> Path:
+    """The file of the embedded model."""
+    return Path(catalogue.resolve("ds4-tiny"))
+
+
+@pytest.fixture(scope="session")
+def shared_tiny() -> Iterator[Engine]:
+    """Keeps the native engine of the embedded model open between tests, so that each need not open it again."""
+    with Engine().open() as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(shared_tiny: Engine) -> Iterator[Engine]:
+    """A handle of its own on the embedded model with default options."""
+    with Engine() as engine:
+        yield engine

@@ -1,0 +1,85 @@
+"""python -m ds4_core.tools.logits"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ds4_core import Engine
+from ds4_core.tools import logits
+
+TOKENS = [(17 * i) % 900 for i in range(150)]
+
+
+@pytest.fixture
+def ids(tmp_path):
+    path = tmp_path / "ids.txt"
+    path.write_text("\n".join(f"{a}, {b}" for a, b in zip(TOKENS[::2], TOKENS[1::2], strict=True)) + "\n")
+    return path
+
+
+def run(ids, out, *options, model="ds4-tiny"):
+    return logits.main([str(model), "--tokens", str(ids), "--out", str(out), *options])
+
+
+def test_the_file_holds_the_exact_logits_of_every_position(ids, tmp_path, capsys):
+    out = tmp_path / "logits.npy"
+    assert run(ids, out) == 0
+    assert "exact" in capsys.readouterr().out
+    rows = np.load(out)
+    with Engine(exact=True) as engine, engine.session() as session:
+        assert rows.shape == (len(TOKENS), engine.model.n_vocab)
+        assert rows.dtype == np.float32
+        for token, row in zip(TOKENS[:20], rows, strict=False):
+            session.eval(token)
+            assert np.array_equal(session.logits(), row)
+        session.sync(TOKENS)
+        assert np.array_equal(session.logits(), rows[-1])
+
+
+@pytest.mark.parametrize(
+    "options", [["--chunks", "7,1,30"], ["--chunks", "1"], ["--chunks", "500"], ["--threads", "1"]]
+)
+@pytest.mark.parametrize("fast", [[], ["--fast"]])
+def test_chunks_and_threads_change_no_bit(ids, tmp_path, options, fast):
+    assert run(ids, tmp_path / "a.npy", *fast) == 0
+    assert run(ids, tmp_path / "b.npy", *fast, *options) == 0
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+def test_fast_is_close_to_exact_and_not_the_same(ids, tmp_path):
+    run(ids, tmp_path / "exact.npy")
+    run(ids, tmp_path / "fast.npy", "--fast")
+    exact, fast = np.load(tmp_path / "exact.npy"), np.load(tmp_path / "fast.npy")
+    assert not np.array_equal(exact, fast)
+    assert np.abs(exact - fast).mean() < 0.1 * exact.std()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("1 2 x", "integers"), ("", "no token ids"), ("1 2 99999999", "99999999"), ("1 -2", "-2")],
+)
+def test_bad_ids_are_told_and_nothing_is_written(tmp_path, capsys, text, message):
+    ids, out = tmp_path / "ids.txt", tmp_path / "logits.npy"
+    ids.write_text(text)
+    assert run(ids, out) == 1
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [ids]
+
+
+def test_a_missing_model_or_list_is_told(tmp_path, ids, capsys):
+    assert run(ids, tmp_path / "out.npy", model=tmp_path / "gone.gguf") == 1
+    assert "gone.gguf" in capsys.readouterr().err
+    assert run(tmp_path / "gone.txt", tmp_path / "out.npy") == 1
+    assert "gone.txt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("chunks", ["0", "1,,2", "a", "-1", ""])
+def test_bad_chunks_are_a_usage_error(ids, tmp_path, chunks):
+    with pytest.raises(SystemExit) as exit_info:
+        run(ids, tmp_path / "out.npy", "--chunks", chunks)
+    assert exit_info.value.code == 2
+
+
+def test_pieces_cover_every_token_once():
+    assert list(logits.pieces(10, [4, 1])) == [(0, 4), (4, 5), (5, 9), (9, 10)]

@@ -1,0 +1,398 @@
+"""ChatDS4 with real inference on ds4-tiny: one answer on every path, its metadata, and its early ends."""
+
+import asyncio
+import warnings
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.exceptions import (
+    ContextOverflowError,
+    ModelInvalidRequestError,
+    ModelNotFoundError,
+    ModelTimeoutError,
+)
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, trim_messages
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import ConfigurableField, RunnableParallel
+from pydantic import BaseModel, ValidationError
+
+from ds4_core import DS4Error, Engine, Model, UnsupportedError
+from ds4_core.chat import Message, encode_messages
+from langchain_ds4 import ChatDS4, DS4ContextOverflowError
+
+QUESTION = "What is the capital of France?"
+ANSWER = "The capital of France is Paris."
+STORY = "Write a story about a cat."
+
+
+class CountingEngine(Engine):
+    """Counts forwards."""
+
+    def __init__(self):
+        super().__init__("ds4-tiny")
+        self.forwards = 0
+
+    def forward(self, spans, *, cancel=None):
+        self.forwards += 1
+        return super().forward(spans, cancel=cancel)
+
+
+@pytest.fixture(scope="module")
+def llm():
+    return ChatDS4(model="ds4-tiny", temperature=0)
+
+
+def aggregate(chunks):
+    total = chunks[0]
+    for chunk in chunks[1:]:
+        total = total + chunk
+    return total
+
+
+def comparable(message):
+    """A message's parts that must not depend on the path it took: all but its id and the times."""
+    metadata = {k: v for k, v in message.response_metadata.items() if k not in ("timings", "seed")}
+    return message.content, message.additional_kwargs, metadata, message.usage_metadata
+
+
+def test_chain_streams_the_answer_in_pieces():
+    prompt = ChatPromptTemplate.from_messages([("human", "What is the capital of {country}?")])
+    chain = prompt | ChatDS4(model="ds4-tiny", temperature=0) | StrOutputParser()
+    pieces = list(chain.stream({"country": "France"}))
+    assert "".join(pieces) == ANSWER
+    assert len([piece for piece in pieces if piece]) > 3
+
+
+def test_invoke_gives_the_sum_of_the_stream(llm):
+    message = llm.invoke(QUESTION)
+    assert isinstance(message, AIMessage)
+    assert message.content == ANSWER
+    assert comparable(aggregate(list(llm.stream(QUESTION)))) == comparable(message)
+
+
+async def test_async_twins_give_the_same(llm):
+    message = llm.invoke(QUESTION)
+    assert comparable(await llm.ainvoke(QUESTION)) == comparable(message)
+    assert comparable(aggregate([chunk async for chunk in llm.astream(QUESTION)])) == comparable(message)
+
+
+def test_streaming_field_gives_the_same_message_and_tokens_to_handlers(llm):
+    tokens = []
+
+    class Handler(BaseCallbackHandler):
+        def on_llm_new_token(self, token, **kwargs):
+            tokens.append(token)
+
+    message = ChatDS4(model="ds4-tiny", temperature=0, streaming=True).invoke(
+        QUESTION, config={"callbacks": [Handler()]}
+    )
+    assert comparable(message) == comparable(llm.invoke(QUESTION))
+    assert "".join(tokens) == ANSWER
+
+
+def test_only_the_last_chunk_carries_what_must_not_add_up(llm):
+    chunks = list(llm.stream(QUESTION))
+    assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
+    assert all(chunk.response_metadata == {"model_provider": "ds4"} for chunk in chunks[:-1])
+    assert all(chunk.usage_metadata is None and chunk.chunk_position is None for chunk in chunks[:-1])
+    assert chunks[-1].chunk_position == "last"
+    assert chunks[-1].content == ""
+    assert chunks[-1].response_metadata["finish_reason"] == "stop"
+    assert aggregate(chunks).response_metadata["model_name"] == "ds4-tiny"
+
+
+def test_usage_counts_the_encoded_prompt_and_every_sampled_token(llm):
+    usage = llm.invoke(QUESTION).usage_metadata
+    with Model("ds4-tiny") as model:
+        assert usage["input_tokens"] == len(encode_messages(model, [Message("user", QUESTION)]))
+        assert usage["output_tokens"] == len(model.tokenize(ANSWER)) + 1  # and the end of the turn
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert usage["output_token_details"]["reasoning"] == 0
+
+
+def test_llm_output_adds_up_over_prompts(llm):
+    result = llm.generate([[HumanMessage(QUESTION)], [HumanMessage("Hello!")]])
+    usages = [generations[0].message.usage_metadata for generations in result.generations]
+    assert result.llm_output["token_usage"]["total_tokens"] == sum(usage["total_tokens"] for usage in usages)
+    assert result.llm_output["model_name"] == "ds4-tiny"
+
+
+def test_batch_answers_each_prompt(llm):
+    countries = ["France", "Italy", "Japan", "Spain"]
+    questions = [f"What is the capital of {country}?" for country in countries]
+    assert [m.content for m in llm.batch(questions)] == [llm.invoke(question).content for question in questions]
+
+
+async def test_abatch_answers_each_prompt(llm):
+    messages = await llm.abatch([QUESTION] * 6)
+    assert [message.content for message in messages] == [ANSWER] * 6
+
+
+def test_parallel_branches_share_the_engine(llm):
+    branches = RunnableParallel(a=llm | StrOutputParser(), b=llm | StrOutputParser())
+    assert branches.invoke(QUESTION) == {"a": ANSWER, "b": ANSWER}
+
+
+def test_conversation_remembers_earlier_turns(llm):
+    history = [HumanMessage("My name is Bartholomew.")]
+    history.append(llm.invoke(history))
+    history.append(HumanMessage("What is my name?"))
+    assert "Bartholomew" in llm.invoke(history).content
+
+
+def test_history_may_hold_several_systems_and_doubled_turns(llm):
+    history = [
+        SystemMessage("Be concise."),
+        SystemMessage("Answer briefly."),
+        HumanMessage("Hi"),
+        HumanMessage("Hello!"),
+    ]
+    history += [AIMessage("Hello!"), AIMessage([{"type": "text", "text": "Yes?"}]), HumanMessage(QUESTION)]
+    assert llm.invoke(history).content
+
+
+def test_break_stops_the_generation_and_frees_its_session():
+    with CountingEngine() as engine:
+        engine.open()
+        idle = engine.memory_used().session_state
+        stream = ChatDS4(engine=engine, temperature=0).stream(STORY)
+        for count, _ in enumerate(stream, start=1):
+            if count == 3:
+                break
+        stream.close()
+        assert engine.forwards == 3
+        assert engine.memory_used().session_state <= idle
+
+
+async def test_leaving_an_async_stream_stops_the_generation():
+    with CountingEngine() as engine:
+        engine.open()
+        idle = engine.memory_used().session_state
+        stream = ChatDS4(engine=engine, temperature=0).astream(STORY)
+        for _ in range(3):
+            await anext(stream)
+        await stream.aclose()
+        # LangChain's wrapper leaves our generator to the event loop, which closes it in a task of its own.
+        async with asyncio.timeout(30):
+            while engine.memory_used().session_state > idle:
+                await asyncio.sleep(0)
+        assert engine.forwards <= 4
+
+
+async def test_cancelling_ainvoke_stops_the_generation():
+    with CountingEngine() as engine:
+        engine.open()
+        idle = engine.memory_used().session_state
+        task = asyncio.create_task(ChatDS4(engine=engine, temperature=0).ainvoke(STORY))
+        while engine.forwards < 2:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        done = engine.forwards
+        assert engine.memory_used().session_state <= idle
+        assert engine.forwards == done < 30
+
+
+def test_stop_strings_of_the_object_and_of_a_call(llm):
+    assert llm.invoke(QUESTION, stop=["France"]).content == "The capital of "
+    fixed = ChatDS4(model="ds4-tiny", temperature=0, stop=["is"])
+    message = fixed.invoke(QUESTION)
+    assert (message.content, message.response_metadata["stop_sequence"]) == ("The capital of France ", "is")
+    assert fixed.invoke(QUESTION, stop=["France"]).content == "The capital of "
+    assert "".join(chunk.content for chunk in fixed.stream(QUESTION)) == "The capital of France "
+
+
+def test_max_tokens_is_honoured_and_reported(llm):
+    message = llm.bind(max_tokens=3).invoke(QUESTION)
+    assert message.response_metadata["finish_reason"] == "length"
+    assert message.usage_metadata["output_tokens"] == 3
+    assert ANSWER.startswith(message.content)
+
+
+def test_options_of_a_call_win():
+    hot = ChatDS4(model="ds4-tiny", temperature=5.0, seed=1)
+    assert hot.invoke(QUESTION, temperature=0).content == ANSWER
+    assert hot.invoke(QUESTION, top_k=1).content == ANSWER
+
+
+def test_seed_repeats_the_answer():
+    def hot(seed):
+        return ChatDS4(model="ds4-tiny", temperature=3.0, seed=seed, max_tokens=12).invoke(STORY)
+
+    assert hot(1).content == hot(1).content
+    assert len({hot(seed).content for seed in range(4)}) > 1
+    drawn = hot(None)
+    assert hot(drawn.response_metadata["seed"]).content == drawn.content
+
+
+def test_configurable_fields_work(llm):
+    configurable = llm.configurable_fields(max_tokens=ConfigurableField(id="max_tokens"))
+    message = configurable.invoke(QUESTION, config={"configurable": {"max_tokens": 2}})
+    assert message.usage_metadata["output_tokens"] == 2
+
+
+def test_context_overflow_is_langchains_and_ours(llm):
+    with pytest.raises(ContextOverflowError) as caught:
+        llm.invoke(QUESTION, n_ctx=4)
+    assert isinstance(caught.value, DS4ContextOverflowError | DS4Error)
+    assert caught.value.n_ctx == 4
+    assert caught.value.n_prompt > 4
+    with pytest.raises(ContextOverflowError):
+        list(llm.stream(QUESTION, n_ctx=4))
+
+
+def test_timeout_is_langchains(llm):
+    with pytest.raises(ModelTimeoutError) as caught:
+        llm.invoke(STORY, timeout=1e-9)
+    assert isinstance(caught.value, TimeoutError)
+
+
+def test_missing_file_is_langchains_model_not_found(tmp_path):
+    with pytest.raises(ModelNotFoundError) as caught:
+        ChatDS4(model=str(tmp_path / "none.gguf")).invoke("Hello!")
+    assert isinstance(caught.value, FileNotFoundError)
+    assert "none.gguf" in str(caught.value)
+
+
+def test_construction_loads_nothing(tmp_path):
+    ChatDS4(model=str(tmp_path / "none.gguf"))
+    with Engine("ds4-tiny") as engine:
+        ChatDS4(engine=engine)
+        assert not engine.is_open
+
+
+@pytest.mark.parametrize("name", ["temprature", "max_token", "stream_options", "n_gpu_layers"])
+def test_unknown_constructor_name_is_refused(name):
+    with pytest.raises(TypeError, match=name):
+        ChatDS4(**{name: 1})
+
+
+def test_unknown_name_suggests_the_known_one():
+    with pytest.raises(TypeError, match="did you mean 'temperature'"):
+        ChatDS4(temprature=1)
+
+
+def test_the_three_names_of_hosted_models_mean_nothing():
+    assert ChatDS4(api_key="test", base_url="x", max_retries=2) == ChatDS4()
+
+
+def test_unknown_name_of_a_call_is_refused(llm):
+    with pytest.raises(TypeError, match="did you mean 'max_tokens'"):
+        llm.invoke(QUESTION, max_token=3)
+
+
+@pytest.mark.parametrize("values", [{"temperature": -1}, {"top_p": 2}, {"max_tokens": 0}, {"stop": [""]}])
+def test_value_out_of_range_is_refused_when_constructed(values):
+    with pytest.raises(ValidationError, match=next(iter(values))):
+        ChatDS4(**values)
+
+
+def test_value_out_of_range_of_a_call_is_langchains_invalid_request(llm):
+    with pytest.raises(ModelInvalidRequestError, match="max_tokens"):
+        llm.invoke(QUESTION, max_tokens=0)
+
+
+def test_what_is_not_supported_is_refused_by_name(llm):
+    class Answer(BaseModel):
+        city: str
+
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    for attempt in (
+        lambda: llm.bind_tools([add]),
+        lambda: llm.with_structured_output(Answer),
+        lambda: llm.invoke(QUESTION, tools=[{"type": "function"}]),
+        lambda: llm.invoke(QUESTION, response_format={"type": "json_object"}),
+        lambda: llm.invoke(QUESTION, thinking=True),
+        lambda: ChatDS4(thinking=True),
+        lambda: llm.get_num_tokens_from_messages([HumanMessage("x")], tools=[add]),
+    ):
+        with pytest.raises(UnsupportedError, match="not support"):
+            attempt()
+
+
+def test_token_counts_are_the_models_own(llm):
+    messages = [SystemMessage("Be concise."), HumanMessage(QUESTION)]
+    assert llm.get_num_tokens_from_messages(messages) == llm.invoke(messages).usage_metadata["input_tokens"]
+    with Model("ds4-tiny") as model:
+        assert llm.get_token_ids(QUESTION) == model.tokenize(QUESTION)
+        assert llm.get_num_tokens(QUESTION) == len(model.tokenize(QUESTION))
+    assert ChatDS4(custom_get_token_ids=lambda text: [1, 2]).get_token_ids(QUESTION) == [1, 2]
+
+
+def test_trim_messages_counts_with_the_model(llm):
+    messages = [HumanMessage("Hello! " * 50), AIMessage("Hello!"), HumanMessage(QUESTION)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        kept = trim_messages(messages, max_tokens=40, token_counter=llm, start_on="human")
+    assert [message.content for message in kept] == [QUESTION]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperature": 0.5},
+        {"top_p": 0.5},
+        {"top_k": 3},
+        {"min_p": 0.1},
+        {"seed": 3},
+        {"max_tokens": 3},
+        {"stop": ["x"]},
+        {"n_ctx": 100},
+        {"timeout": 9.0},
+        {"n_threads": 1},
+        {"exact": True},
+        {"kv_dtype": "f32"},
+        {"backend": "cpu"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_cache_key_differs_per_field(change):
+    assert ChatDS4()._get_llm_string() != ChatDS4(**change)._get_llm_string()
+
+
+def test_cache_key_follows_the_file(tmp_path):
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"one")
+    before = ChatDS4(model=str(path))._get_llm_string()
+    path.write_bytes(b"three")
+    assert ChatDS4(model=str(path))._get_llm_string() != before
+
+
+def test_response_cache_answers_the_same_model_only():
+    cache = InMemoryCache()
+    with CountingEngine() as engine:
+        first = ChatDS4(engine=engine, temperature=0, cache=cache)
+        answer = first.invoke(QUESTION).content
+        forwards = engine.forwards
+        assert first.invoke(QUESTION).content == answer
+        assert engine.forwards == forwards
+        ChatDS4(engine=engine, temperature=0, max_tokens=2, cache=cache).invoke(QUESTION)
+        assert engine.forwards > forwards
+
+
+def test_tracing_parameters_name_the_provider_and_the_model():
+    params = ChatDS4(temperature=0, max_tokens=7, stop=["x"])._get_ls_params()
+    assert params["ls_provider"] == "ds4"
+    assert params["ls_model_name"] == "ds4-tiny"
+    assert (params["ls_temperature"], params["ls_max_tokens"], params["ls_stop"]) == (0, 7, ["x"])
+
+
+def test_copy_with_another_model_does_not_keep_the_engine(llm, tmp_path):
+    llm.invoke(QUESTION)
+    with pytest.raises(ModelNotFoundError):
+        llm.model_copy(update={"model": str(tmp_path / "none.gguf")}).invoke(QUESTION)
+
+
+async def test_stream_events_carry_the_pieces(llm):
+    pieces = [
+        event["data"]["chunk"].content
+        async for event in llm.astream_events(QUESTION)
+        if event["event"] == "on_chat_model_stream"
+    ]
+    assert "".join(pieces) == ANSWER

@@ -1,0 +1,285 @@
+"""DS4LLM with real inference on ds4-tiny: one answer on all eight paths, its figures and early ends, query engines."""
+
+import asyncio
+import pickle
+
+import pytest
+from llama_index.core import SummaryIndex
+from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
+from llama_index.core.chat_engine import SimpleChatEngine
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.schema import TextNode
+from llama_index.core.tools import FunctionTool
+from pydantic import ValidationError
+
+from ds4_core import Engine, Model, ModelNotFoundError, UnsupportedError
+from ds4_core.chat import Message, encode_messages, render_text
+from ds4_core.errors import ContextOverflowError, GenerationTimeoutError
+from llama_index_ds4 import DS4LLM
+
+QUESTION = "What is the capital of France?"
+ANSWER = "The capital of France is Paris."
+STORY = "Write a story about a cat."
+USER = [ChatMessage(role=MessageRole.USER, content=QUESTION)]
+
+FACTS = (
+    "The CEO of Acme Robotics is Jane Holloway. Acme Robotics was founded in 1987.",
+    "Maria Keller works as a geologist. Maria Keller lives in Vienna.",
+)
+
+
+class CountingEngine(Engine):
+    """Counts forwards."""
+
+    def __init__(self):
+        super().__init__("ds4-tiny")
+        self.forwards = 0
+
+    def forward(self, spans, *, cancel=None):
+        self.forwards += 1
+        return super().forward(spans, cancel=cancel)
+
+
+@pytest.fixture(scope="module")
+def llm():
+    return DS4LLM(model="ds4-tiny", temperature=0)
+
+
+@pytest.fixture
+def counting():
+    with CountingEngine() as engine:
+        engine.open()
+        yield engine
+
+
+def without_times(raw):
+    return {name: value for name, value in raw.items() if name not in ("timings", "seed")}
+
+
+async def test_all_eight_paths_give_the_same_answer_and_figures(llm):
+    chats = [llm.chat(USER), list(llm.stream_chat(USER))[-1], await llm.achat(USER)]
+    chats.append([response async for response in await llm.astream_chat(USER)][-1])
+    texts = [llm.complete(QUESTION), list(llm.stream_complete(QUESTION))[-1], await llm.acomplete(QUESTION)]
+    texts.append([response async for response in await llm.astream_complete(QUESTION)][-1])
+    assert [response.message.content for response in chats] == [ANSWER] * 4
+    assert [response.text for response in texts] == [ANSWER] * 4
+    raws = [without_times(response.raw) for response in [*chats, *texts]]
+    assert raws == [raws[0]] * 8
+    counts = [response.additional_kwargs for response in [*chats, *texts]]
+    assert counts == [counts[0]] * 8
+
+
+async def test_streams_are_cumulative_with_their_newest_piece_as_delta(llm):
+    streams = [list(llm.stream_chat(USER)), [response async for response in await llm.astream_chat(USER)]]
+    for responses in streams:
+        assert len(responses) > 4
+        seen = ""
+        for response in responses:
+            seen += response.delta
+            assert response.message.content == seen
+            assert [type(block) for block in response.message.blocks] == [TextBlock]
+        assert seen == ANSWER
+    blocks = [response.message.blocks[0] for response in streams[0]]
+    assert len({id(block) for block in blocks}) == len(blocks)
+    assert "".join(response.delta for response in llm.stream_complete(QUESTION)) == ANSWER
+
+
+def test_figures_count_the_encoded_prompt_and_every_sampled_token(llm):
+    raw = llm.chat(USER).raw
+    with Model("ds4-tiny") as model:
+        assert raw["usage"]["prompt_tokens"] == len(encode_messages(model, [Message("user", QUESTION)]))
+        assert raw["usage"]["completion_tokens"] == len(model.tokenize(ANSWER)) + 1  # and the end of the turn
+    assert raw["model"] == "ds4-tiny"
+    assert raw["finish_reason"] == "stop"
+
+
+def test_token_counting_handler_sees_the_figures():
+    counter = TokenCountingHandler()
+    llm = DS4LLM(model="ds4-tiny", temperature=0, callback_manager=CallbackManager([counter]))
+    usage = llm.chat(USER).raw["usage"]
+    assert counter.prompt_llm_token_count == usage["prompt_tokens"]
+    assert counter.completion_llm_token_count == usage["completion_tokens"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_query_engine_answers_from_its_texts(llm, streaming):
+    index = SummaryIndex(nodes=[TextNode(text=fact) for fact in FACTS])
+    query_engine = index.as_query_engine(llm=llm, streaming=streaming)
+    for question, expected in (
+        ("Who is the CEO of Acme Robotics?", "The CEO of Acme Robotics is Jane Holloway."),
+        ("What is the job of Maria Keller?", "Maria Keller works as a geologist."),
+    ):
+        response = query_engine.query(question)
+        assert ("".join(response.response_gen) if streaming else response.response) == expected
+
+
+async def test_query_engine_answers_when_awaited(llm):
+    index = SummaryIndex(nodes=[TextNode(text=fact) for fact in FACTS])
+    response = await index.as_query_engine(llm=llm).aquery("Who is the CEO of Acme Robotics?")
+    assert response.response == "The CEO of Acme Robotics is Jane Holloway."
+
+
+def test_chat_engine_remembers_earlier_turns(llm):
+    engine = SimpleChatEngine.from_defaults(llm=llm, memory=ChatMemoryBuffer.from_defaults(token_limit=500))
+    engine.chat("My name is Bartholomew.")
+    assert "Bartholomew" in engine.chat("What is my name?").response
+
+
+def test_system_prompt_is_applied_by_predict_and_not_by_chat():
+    llm = DS4LLM(model="ds4-tiny", temperature=0, system_prompt="You are Nina, a clever robot.")
+    plain = DS4LLM(model="ds4-tiny", temperature=0)
+    assert llm.chat(USER).raw["usage"] == plain.chat(USER).raw["usage"]
+    prompt = PromptTemplate("Who are you?")
+    assert "Nina" in llm.predict(prompt)
+    assert "Nina" not in plain.predict(prompt)
+
+
+def test_formatted_prompt_is_continued_as_it_is(llm):
+    assert llm.complete(render_text([Message("user", QUESTION)]), formatted=True).text == ANSWER
+    bare = llm.complete(QUESTION, formatted=True, max_tokens=1).raw["usage"]["prompt_tokens"]
+    assert bare < llm.complete(QUESTION, max_tokens=1).raw["usage"]["prompt_tokens"]
+
+
+def test_opened_thinking_is_a_block_and_no_text(llm):
+    prompt = render_text([Message("user", QUESTION)]).removesuffix("</think>") + "<think>"
+    responses = list(llm.stream_complete(prompt, formatted=True, max_tokens=60))
+    assert responses[-1].additional_kwargs["thinking"]
+    assert "think>" not in responses[-1].text
+
+
+def test_options_of_a_call_win():
+    hot = DS4LLM(model="ds4-tiny", temperature=5.0, seed=1)
+    assert hot.chat(USER, temperature=0).message.content == ANSWER
+    assert hot.complete(QUESTION, top_k=1).text == ANSWER
+    assert hot.complete(QUESTION, temperature=0, stop=["France"]).text == "The capital of "
+    short = hot.complete(QUESTION, temperature=0, max_tokens=3)
+    assert (short.raw["finish_reason"], short.raw["usage"]["completion_tokens"]) == ("length", 3)
+
+
+def test_seed_repeats_the_answer():
+    def hot(seed):
+        return DS4LLM(model="ds4-tiny", temperature=3.0, seed=seed, max_tokens=12).complete(STORY)
+
+    assert hot(1).text == hot(1).text
+    drawn = hot(None)
+    assert hot(drawn.raw["seed"]).text == drawn.text
+
+
+def test_closing_a_stream_stops_the_generation_and_frees_its_session(counting):
+    idle = counting.memory_used().session_state
+    stream = DS4LLM(engine=counting, temperature=0).stream_complete(STORY)
+    for _ in range(3):
+        next(stream)
+    stream.close()
+    assert counting.forwards == 3
+    assert counting.memory_used().session_state <= idle
+
+
+async def test_closing_an_awaited_stream_stops_the_generation(counting):
+    idle = counting.memory_used().session_state
+    stream = await DS4LLM(engine=counting, temperature=0).astream_chat([ChatMessage(content=STORY)])
+    for _ in range(3):
+        await anext(stream)
+    await stream.aclose()
+    # LlamaIndex's wrapper leaves our generator to the event loop, which closes it in a task of its own.
+    async with asyncio.timeout(30):
+        while counting.memory_used().session_state > idle:
+            await asyncio.sleep(0)
+    assert counting.forwards <= 4
+
+
+async def test_cancelled_achat_stops_the_generation(counting):
+    idle = counting.memory_used().session_state
+    task = asyncio.create_task(DS4LLM(engine=counting, temperature=0).achat([ChatMessage(content=STORY)]))
+    while counting.forwards < 2:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert counting.memory_used().session_state <= idle
+    assert counting.forwards < 30
+
+
+async def test_awaited_calls_run_beside_each_other(llm):
+    responses = await asyncio.gather(*(llm.acomplete(QUESTION) for _ in range(6)))
+    assert [response.text for response in responses] == [ANSWER] * 6
+
+
+def test_context_overflow_and_timeout_are_errors_of_their_own(llm):
+    with pytest.raises(ContextOverflowError):
+        llm.chat(USER, n_ctx=4)
+    with pytest.raises(GenerationTimeoutError):
+        llm.complete(STORY, timeout=1e-9)
+
+
+def test_metadata_is_complete_and_loads_no_weights(llm):
+    with Engine("ds4-tiny") as engine:
+        metadata = DS4LLM(engine=engine).metadata
+        assert not engine.is_open
+        assert metadata.context_window == engine.model.info.n_context_train
+    assert metadata.model_name == "ds4-tiny"
+    assert metadata.is_chat_model
+    assert not metadata.is_function_calling_model
+    assert DS4LLM(n_ctx=100).metadata.num_output <= 25
+    assert DS4LLM(n_ctx=100, max_tokens=7).metadata.num_output == 7
+
+
+def test_construction_loads_nothing(tmp_path):
+    llm = DS4LLM(model=str(tmp_path / "none.gguf"))
+    with pytest.raises(ModelNotFoundError, match=r"none\.gguf"):
+        llm.complete("Hello!")
+
+
+def test_unknown_name_is_refused_with_the_known_one(llm):
+    with pytest.raises(TypeError, match="did you mean 'temperature'"):
+        DS4LLM(temprature=1)
+    with pytest.raises(TypeError, match="did you mean 'max_tokens'"):
+        llm.chat(USER, max_token=3)
+
+
+@pytest.mark.parametrize("values", [{"temperature": -1}, {"top_p": 2}, {"max_tokens": 0}])
+def test_value_out_of_range_is_refused_when_constructed(values):
+    with pytest.raises(ValidationError, match=next(iter(values))):
+        DS4LLM(**values)
+
+
+def test_what_is_not_supported_is_refused_by_name(llm):
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    tools = [FunctionTool.from_defaults(add)]
+    for attempt in (
+        lambda: llm.chat_with_tools(tools, user_msg="1 + 2?"),
+        lambda: llm.chat(USER, tools=[{"type": "function"}]),
+        lambda: llm.complete(QUESTION, response_format={"type": "json_object"}),
+        lambda: llm.chat(USER, thinking=True),
+        lambda: DS4LLM(thinking=True),
+    ):
+        with pytest.raises(UnsupportedError, match="not support"):
+            attempt()
+
+
+def test_preparing_a_chat_without_tools_leaves_the_history_alone(llm):
+    history = list(USER)
+    prepared = llm._prepare_chat_with_tools([], user_msg="Hello!", chat_history=history, temperature=0)
+    assert [message.content for message in prepared["messages"]] == [QUESTION, "Hello!"]
+    assert prepared["temperature"] == 0
+    assert history == USER
+
+
+def test_it_is_a_function_calling_llm_by_class():
+    assert issubclass(DS4LLM, FunctionCallingLLM)
+    assert DS4LLM.class_name() == "ds4_llm"
+
+
+def test_used_llm_survives_pickling_and_dicts(llm):
+    llm.complete("Hello!")
+    fresh = pickle.loads(pickle.dumps(llm))
+    assert fresh.complete(QUESTION).text == ANSWER
+    data = DS4LLM(temperature=0, max_tokens=3, stop="x").to_dict()
+    again = DS4LLM.from_dict(dict(data))
+    assert (again.max_tokens, again.stop, again.temperature) == (3, ["x"], 0)
