@@ -27,7 +27,7 @@ PREFILL = (512, 1024)
 N_PROMPT, N_DECODE = 64, 256
 N_BATCH = 512
 N_CTX_THEIRS = 1024  # llama.cpp sizes its buffers by it: as small as the longest prompt allows
-OURS, SESSION, THEIRS = "ds4", "ds4 Session", "llama.cpp"
+OURS, SESSION, THEIRS, MEMORY = "ds4", "ds4 Session", "llama.cpp", "memory"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,17 @@ class Benchmark:
         self.ids = token_ids(max(*self.prefill, N_PROMPT + self.n_decode), self.info.n_vocab)
         self.prompt, self.tail = self.ids[:N_PROMPT], self.ids[N_PROMPT : N_PROMPT + self.n_decode]
         self.decode = f"decode {self.n_decode} after {N_PROMPT}"
+        self.buffers = [] if args.no_roofline else self._buffers()
         self.timings: dict[Key, Timing] = {}
+
+    def _buffers(self) -> list[int]:
+        # Sizes to read for comparison: one that no cache holds, and one like the weights.
+        try:
+            c_helper.build("read_bandwidth.c")
+        except c_helper.HelperError as error:
+            print(f"read bandwidth not measured: {error}")
+            return []
+        return [read_bandwidth.MEMORY_BYTES, max(int(self.info.weight_bytes), 1 << 20)]
 
     def measure(self, llama: LlamaCpp | None) -> None:
         """Every kind of run, our engine and llama.cpp in turn."""
@@ -91,12 +101,15 @@ class Benchmark:
                 runs.append(self._run(THEIRS, self.decode, threads, n, theirs))
             by_session = partial(time_session, self.engines[threads], self.prompt, self.tail)
             runs.append(self._run(SESSION, self.decode, threads, n, by_session))
+            for n_bytes in self.buffers:
+                read = partial(read_bandwidth.seconds, threads, n_bytes)
+                runs.append(self._run(MEMORY, f"{n_bytes / 1e6:,.0f} MB", threads, n_bytes, read))
             alternate(runs, self.repeats)
 
     def _run(
-        self, who: str, what: str, threads: int, n_tokens: int, run: Callable[[], float]
+        self, who: str, what: str, threads: int, n_units: int, run: Callable[[], float]
     ) -> tuple[Timing, Callable[[], float]]:
-        timing = self.timings[Key(who, what, threads)] = Timing(n_tokens)
+        timing = self.timings[Key(who, what, threads)] = Timing(n_units)
         return timing, run
 
     # -- printing ------------------------------------------------------------------------------------------------------
@@ -120,6 +133,8 @@ class Benchmark:
         """Tokens per second, and for decoding the weights read per second."""
         rows = []
         for key, timing in self.timings.items():
+            if key.who == MEMORY:
+                continue
             read = "" if not key.what.startswith("decode") or key.who == THEIRS else f"{self._read(timing) / 1e9:.2f}"
             speed = [f"{timing.best:,.0f}", f"{timing.worst:,.0f}", f"{timing.spread:.0%}", read]
             rows.append([f"{key.what}, {key.who}", str(key.threads), *speed])
@@ -144,21 +159,19 @@ class Benchmark:
 
     def show_roofline(self) -> None:
         """Weights read while decoding beside what the machine can read."""
-        rows = []
-        cached_bytes = max(int(self.info.weight_bytes), 1 << 20)
-        try:
-            for threads in self.threads:
-                reads = self._read(self.timings[Key(OURS, self.decode, threads)])
-                memory = read_bandwidth.measure(threads)
-                cached = read_bandwidth.measure(threads, cached_bytes)
-                figures = [reads, memory, reads / memory, cached, reads / cached]
-                texts = [f"{v:.0%}" if i in (2, 4) else f"{v / 1e9:.2f}" for i, v in enumerate(figures)]
-                rows.append([str(threads), *texts])
-        except c_helper.HelperError as error:
-            print(f"\nread bandwidth not measured: {error}")
+        if not self.buffers:
             return
-        size = f"{cached_bytes / 1e6:.0f} MB buffer"
-        header = ["threads", "decode reads GB/s", "1 GiB buffer GB/s", "share", f"{size} GB/s", "share"]
+        rows = []
+        for threads in self.threads:
+            reads = self._read(self.timings[Key(OURS, self.decode, threads)])
+            cells = [str(threads), f"{reads / 1e9:.2f}"]
+            for key, timing in self.timings.items():
+                if key.who == MEMORY and key.threads == threads:
+                    cells += [f"{timing.best / 1e9:.2f}", f"{reads / timing.best:.0%}"]
+            rows.append(cells)
+        header = ["threads", "decoding GB/s"]
+        for n_bytes in self.buffers:
+            header += [f"{n_bytes / 1e6:,.0f} MB buffer GB/s", "share"]
         show("weights read while decoding, beside the machine's read bandwidth", header, rows)
         print(f"  read bandwidth: {read_bandwidth.HOW}; the second buffer is as large as the weights")
 
@@ -237,7 +250,10 @@ def main() -> None:
         benchmark.show_facts()
         llama = None
         if args.compare:
-            llama = LlamaCpp(args.llama_python, path, benchmark.ids, n_ctx=N_CTX_THEIRS, n_batch=N_BATCH)
+            try:
+                llama = LlamaCpp(args.llama_python, path, benchmark.ids, n_ctx=N_CTX_THEIRS, n_batch=N_BATCH)
+            except (OSError, RuntimeError) as error:
+                raise SystemExit(f"no comparison: {error}") from error
             stack.enter_context(llama)
             show_llama(llama)
         benchmark.measure(llama)
@@ -245,8 +261,7 @@ def main() -> None:
         if llama:
             benchmark.show_ratios()
             benchmark.show_agreement(llama)
-        if not args.no_roofline:
-            benchmark.show_roofline()
+        benchmark.show_roofline()
         if not args.no_ops:
             benchmark.show_ops()
 

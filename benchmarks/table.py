@@ -14,20 +14,20 @@ PAUSE_S = 0.03
 
 @dataclass
 class Timing:
-    """Seconds of every repeat of one measurement that computes `n_tokens` tokens."""
+    """Seconds of every repeat of one measurement that does `n_units` units of work: tokens, or bytes read."""
 
-    n_tokens: int
+    n_units: int
     seconds: list[float] = field(default_factory=list)
 
     @property
     def best(self) -> float:
-        """Tokens per second of the fastest repeat."""
-        return self.n_tokens / min(self.seconds)
+        """Units per second of the fastest repeat."""
+        return self.n_units / min(self.seconds)
 
     @property
     def worst(self) -> float:
-        """Tokens per second of the slowest repeat."""
-        return self.n_tokens / max(self.seconds)
+        """Units per second of the slowest repeat."""
+        return self.n_units / max(self.seconds)
 
     @property
     def spread(self) -> float:
