@@ -34,6 +34,21 @@ const MetaValue &find(const Engine &engine, const char *key) {
     return *v;
 }
 
+// The types with a dequantiser, in the order of the traits table.
+const TypeTraits *computable(uint32_t index) noexcept {
+    size_t n;
+    const TypeTraits *all = all_type_traits(&n);
+    for (size_t i = 0; i < n; i++)
+        if (all[i].dequantize && index-- == 0) return &all[i];
+    return nullptr;
+}
+
+const TypeTraits &supported(int32_t type) {
+    const TypeTraits *t = type_traits(type);
+    if (!t || !t->dequantize) fail(DS4X_ERR_UNSUPPORTED, "ggml type %d has no dequantiser", type);
+    return *t;
+}
+
 } // namespace
 
 extern "C" {
@@ -133,25 +148,6 @@ DS4X_API int32_t ds4x_token_find(const ds4x_engine *engine, const char *text, si
 }
 
 // ------------------------------------------------------------------------------------------------------------- formats
-
-namespace {
-
-// The types with a dequantiser, in the order of the traits table.
-const TypeTraits *computable(uint32_t index) noexcept {
-    size_t n;
-    const TypeTraits *all = all_type_traits(&n);
-    for (size_t i = 0; i < n; i++)
-        if (all[i].dequantize && index-- == 0) return &all[i];
-    return nullptr;
-}
-
-const TypeTraits &supported(int32_t type) {
-    const TypeTraits *t = type_traits(type);
-    if (!t || !t->dequantize) fail(DS4X_ERR_UNSUPPORTED, "ggml type %d has no dequantiser", type);
-    return *t;
-}
-
-} // namespace
 
 DS4X_API uint32_t ds4x_quant_count(void) {
     uint32_t n = 0;

@@ -22,7 +22,7 @@ uint64_t rounded_tokens(uint64_t n_tokens) {
 
 CpuBackend::ScratchSizes CpuBackend::scratch_sizes(const Config &c, uint64_t n_tokens) {
     ScratchSizes out;
-    out.tile = std::max(tile_rows(c.head_dim) * c.head_dim, int64_t(16) * c.idx_dim);
+    out.tile = std::max(tile_rows(c.head_dim) * row_stride(c.head_dim), int64_t(16) * c.idx_dim);
     for (const LayerConfig &l : c.layers) {
         const int64_t visible = l.ratio ? int64_t(n_tokens / l.ratio) : 0;
         const bool csa = l.kind == LayerKind::csa, scores = csa && visible > c.idx_top_k;
@@ -139,9 +139,14 @@ void CpuBackend::attend_token(uint32_t layer, int64_t t, int64_t head_begin, int
     const size_t row_bytes = size_t(hd) * kv_->element_bytes();
     const void **rows = scratch.rows.data();
     int64_t n = 0;
-    for (int64_t s = std::max<int64_t>(0, p - c.n_window + 1); s <= p; s++)
-        rows[n++] = s >= span.pos ? raw_.data() + size_t(span.first + s - span.pos) * row_bytes
-                                  : span.state + kv.raw + size_t(s % kv.n_raw_slots) * row_bytes;
+    AttendArgs a;
+    for (int64_t s = std::max<int64_t>(0, p - c.n_window + 1); s < std::min(p + 1, span.pos); s++)
+        rows[n++] = span.state + kv.raw + size_t(s % kv.n_raw_slots) * row_bytes;
+    // Rows of this batch are at hand as floats, already rounded to the KV dtype.
+    a.f32_begin = n;
+    for (int64_t s = std::max(span.pos, p - c.n_window + 1); s <= p; s++)
+        rows[n++] = kv_row_.data() + (span.first + s - span.pos) * row_stride(hd);
+    a.f32_end = n;
     const auto compressed_row = [&](int64_t w) {
         return span.pages[w / kv.rows_per_page] + kv.page_main + size_t(w % kv.rows_per_page) * row_bytes;
     };
@@ -151,7 +156,6 @@ void CpuBackend::attend_token(uint32_t layer, int64_t t, int64_t head_begin, int
     } else if (lc.kind == LayerKind::hca) {
         for (int64_t w = 0; w < (p + 1) / lc.ratio; w++) rows[n++] = compressed_row(w);
     }
-    AttendArgs a;
     a.rows = rows;
     a.n_rows = n;
     a.f16 = kv_->f16;
@@ -184,9 +188,16 @@ void CpuBackend::attend(uint32_t layer) {
     const LayerWeights &l = weights_->layers[layer];
     const int64_t n = batch_.n_tokens, hd = c.head_dim;
     if (c.layers[layer].kind == LayerKind::csa) select_rows(layer);
-    const int64_t heads = n >= 2 * pool_.size() ? c.n_head : (c.n_head + pool_.size() - 1) / pool_.size();
+    // Few tokens: the heads of one are shared out, if that is worth another thread's time.
+    const LayerConfig &lc = c.layers[layer];
+    int64_t rows = c.n_window;
+    if (lc.kind == LayerKind::csa) rows += c.idx_top_k;
+    if (lc.kind == LayerKind::hca) rows += position(n - 1) / lc.ratio;
+    const int64_t bytes = c.n_head * hd * rows;
+    const bool split = n < 2 * pool_.size() && n * bytes >= parallel_bytes;
+    const int64_t heads = split ? (c.n_head + pool_.size() - 1) / pool_.size() : c.n_head;
     const int64_t parts = (c.n_head + heads - 1) / heads;
-    each_token(n * parts, heads * hd * c.n_window, [&](int64_t i, int thread) {
+    each_token(n * parts, bytes / parts, [&](int64_t i, int thread) {
         const int64_t h = i % parts * heads;
         attend_token(layer, i / parts, h, std::min<int64_t>(c.n_head, h + heads), scratch_[size_t(thread)]);
     });

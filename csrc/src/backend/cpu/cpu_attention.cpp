@@ -56,7 +56,7 @@ void CpuBackend::project(uint32_t layer) {
 
     jobs_.clear();
     jobs_.push_back(job(l.q_a, act_a_, qr_.data(), n));
-    jobs_.push_back(job(l.kv, act_a_, kv_row_.data(), n));
+    jobs_.push_back(job(l.kv, act_a_, kv_row_.data(), n, row_stride(hd)));
     if (compressed) {
         jobs_.push_back(job(l.comp.kv, act_a_, comp_kv_.data(), n));
         jobs_.push_back(job(l.comp.gate, act_a_, comp_score_.data(), n));
@@ -71,11 +71,13 @@ void CpuBackend::project(uint32_t layer) {
     const size_t element = kv_->element_bytes();
     each_token(n, (rank + hd) * 8, [&](int64_t t, int) {
         k_.rms_norm(qr_.data() + t * rank, l.q_a_norm.data, rank, c.rms_eps, qr_.data() + t * rank);
-        float *row = kv_row_.data() + t * hd;
+        float *row = kv_row_.data() + t * row_stride(hd);
         k_.rms_norm(row, l.kv_norm.data, hd, c.rms_eps, row);
         k_.rope(row, 1, hd, hd, c.n_rot, rope_table(layer, t), false);
         simulate_kv(row);
-        k_.to_row(row, hd, kv_->f16, raw_.data() + size_t(t * hd) * element);
+        uint8_t *stored = raw_.data() + size_t(t * hd) * element;
+        k_.to_row(row, hd, kv_->f16, stored);
+        k_.from_row(stored, hd, kv_->f16, row); // every row is rounded before its first use
         if (!compressed) return;
         const int64_t slot = position(t) % lc.ratio, width = lc.lanes() * hd;
         k_.add(comp_score_.data() + t * width, l.comp.ape.data + slot * width, width);

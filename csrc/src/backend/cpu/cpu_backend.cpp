@@ -124,7 +124,7 @@ template <typename Add> void CpuBackend::plan(const Config &c, const KvLayout &k
     add(&CpuBackend::cos_sin_, 2 * n * c.n_rot);
     add(&CpuBackend::qr_, n * c.q_rank);
     add(&CpuBackend::q_, n * heads);
-    add(&CpuBackend::kv_row_, n * hd);
+    add(&CpuBackend::kv_row_, n * row_stride(hd));
     add(&CpuBackend::raw_, n * hd * int64_t(kv.element_bytes()));
     add(&CpuBackend::comp_kv_, n * 2 * hd);
     add(&CpuBackend::comp_score_, n * 2 * hd);

@@ -195,7 +195,7 @@ private:
     Buffer<float> cos_sin_;                // [2 tables][n][n_rot]
     Buffer<float> qr_;                     // [n][q_rank]
     Buffer<float> q_;                      // [n][n_head * head_dim] queries, then attention output
-    Buffer<float> kv_row_;                 // [n][head_dim]
+    Buffer<float> kv_row_;                 // [n][row_stride(head_dim)] raw rows, rounded to the KV dtype
     Buffer<uint8_t> raw_;                  // [n][head_dim] KV dtype
     Buffer<float> comp_kv_, comp_score_;   // [n][2 * head_dim]
     Buffer<float> index_kv_, index_score_; // [n][2 * idx_dim]

@@ -19,8 +19,9 @@ struct HyperArgs {
 
 // The rows one query may see, in ascending position: raw window rows, then compressed rows.
 struct AttendArgs {
-    const void *const *rows = nullptr; // [n_rows] each head_dim values in the KV dtype
+    const void *const *rows = nullptr; // [n_rows] each head_dim values in the KV dtype ...
     int64_t n_rows = 0;
+    int64_t f32_begin = 0, f32_end = 0; // ... but for these, which are floats already
     bool f16 = true;
     int64_t head_dim = 0;
     float scale = 0;              // head_dim^-1/2
@@ -28,9 +29,13 @@ struct AttendArgs {
     float *q = nullptr;           // [n_head][head_dim] in: queries, out: attention output
     const float *sinks = nullptr; // [n_head]
     float *scores = nullptr;      // scratch [n_head][n_rows rounded up to 16]
-    float *tile = nullptr;        // scratch [tile_rows][head_dim], tile_rows a multiple of 16
+    float *tile = nullptr;        // scratch [tile_rows][row_stride(head_dim)], tile_rows a multiple of 16
     int64_t tile_rows = 0;
 };
+
+// Floats from one row of a table to the next. A cache line more than the row: rows of a power of two would all fall into
+// the same few sets of the first-level cache.
+constexpr int64_t row_stride(int64_t n) { return n + 16; }
 
 struct IndexArgs {
     const void *rows = nullptr; // [n_rows][dim] in the KV dtype, contiguous

@@ -275,8 +275,9 @@ inline void dots(const float *q, const float *const *rows, int64_t dim, float *o
 // Rows [first, first + n) as float pointers: the rows themselves when they are f32, else converted into the tile.
 inline void float_rows(const AttendArgs &a, int64_t first, int64_t n, const float **out) {
     for (int64_t r = 0; r < n; r++) {
-        if (a.f16) {
-            float *dst = a.tile + r * a.head_dim;
+        const bool is_f32 = !a.f16 || (first + r >= a.f32_begin && first + r < a.f32_end);
+        if (!is_f32) {
+            float *dst = a.tile + r * row_stride(a.head_dim);
             from_row(a.rows[first + r], a.head_dim, true, dst);
             out[r] = dst;
         } else {
