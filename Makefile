@@ -14,8 +14,8 @@ STAMPS := $(VENV)/stamps
 
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
-CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name '*.map' -o -name CMakeLists.txt)
-CPP_FORMATTED = $(shell find csrc tests/native -name '*.cpp' -o -name '*.h')
+CPP_SOURCES := $(shell find csrc -type f)
+CPP_FORMATTED = $(shell find csrc tests/native -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.c')
 PYTHON_PACKAGES := ds4_core langchain_ds4 llama_index_ds4
 
 .DEFAULT_GOAL := demo
@@ -57,7 +57,7 @@ demo: $(STAMPS)/install
 
 # $(1): build folder, $(2): cmake options
 define build_native
-	@$(BIN)/cmake -S csrc -B $(1) -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja $(2) > /dev/null
+	@$(BIN)/cmake -S csrc -B $(1) -G Ninja "-DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja" $(2) > /dev/null
 	@$(BIN)/cmake --build $(1) --parallel $(JOBS) -- --quiet
 endef
 
@@ -105,12 +105,13 @@ lint: $(STAMPS)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run -Werror $(CPP_FORMATTED)
+	@echo clang-format --dry-run -Werror
+	@$(BIN)/clang-format --dry-run -Werror $(CPP_FORMATTED)
 
 format: $(STAMPS)/dev
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(CPP_FORMATTED)
+	@$(BIN)/clang-format -i $(CPP_FORMATTED)
 
 # ----------------------------------------------------------------------------------------------------------- release
 

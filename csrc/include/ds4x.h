@@ -3,10 +3,14 @@
  * Rules that hold for every function here:
  *  - Nothing exits, aborts or prints. A failure is a negative-free status code (enum ds4x_status) and, when `err` is not
  *    NULL, a message that names the thing, the value and what to do. After a failure the objects are as they were before.
- *  - Structs that callers fill begin with `struct_size`: set it with the matching *_init function. Fields a caller's
- *    version does not know keep their defaults, fields a library does not know must be zero.
+ *  - Structs with `struct_size`: set it with the matching *_init function, or to the struct's size. In ds4x_options and
+ *    ds4x_engine_info, fields a caller's version does not know keep their defaults, fields a library does not know must be
+ *    zero. The others must have the library's size.
  *  - An engine and its sessions may be used from several threads; calls that compute are serialised inside the engine.
- *    Rows left by ds4x_forward are valid until the next ds4x_forward on the same engine, whoever makes it.
+ *    Closing an engine waits for what computes; no other call may be made with a handle that is being closed or freed, and
+ *    a session must not be freed while a span of it is computed.
+ *    Rows left by ds4x_forward are valid until the next ds4x_forward on the same engine, whoever makes it. A failed span
+ *    has no rows.
  *  - An engine used in a forked child process answers DS4X_ERR_FORKED.
  *
  * This file is also what the Python binding reads: preprocessor lines are dropped, the rest is parsed by cffi, so it holds
@@ -247,8 +251,9 @@ DS4X_API uint32_t ds4x_session_n_ctx(const ds4x_session *session);
 DS4X_API uint32_t ds4x_session_tokens(const ds4x_session *session, int32_t *out, uint32_t cap);
 /* A second session at the same position: KV pages are shared until written, the private state is copied. */
 DS4X_API int32_t ds4x_session_fork(ds4x_session *session, ds4x_session **out, ds4x_error *err);
-/* Goes back to `pos` <= ds4x_session_pos. Exact for every position: up to 9 tokens cost nothing, further back the kept
- * tokens are computed again. cancel as in ds4x_forward. */
+/* Goes back to `pos` <= ds4x_session_pos. Exact for every position: down to 9 tokens before the furthest one computed it
+ * costs nothing, further back the kept tokens are computed again, which takes a second set of pages while it lasts. cancel
+ * as in ds4x_forward. */
 DS4X_API int32_t ds4x_session_rewind(ds4x_session *session, uint32_t pos, const int32_t *cancel, ds4x_error *err);
 /* How many tokens `tokens` and the session have in common from the start. */
 DS4X_API uint32_t ds4x_session_common_prefix(const ds4x_session *session, const int32_t *tokens, uint32_t n);
@@ -312,7 +317,7 @@ typedef struct ds4x_sample_params {
 } ds4x_sample_params;
 
 DS4X_API void ds4x_sample_params_init(ds4x_sample_params *params, uint32_t struct_size);
-/* Samples one token per entry. Order: bias, penalties, mask, temperature, top_k, softmax, min_p and top_p together. */
+/* Samples one token per entry; an entry that fails fails alone, in its status. Order: bias, penalties, mask, temperature, top_k, softmax, min_p and top_p together. */
 DS4X_API int32_t ds4x_sample(ds4x_engine *engine, ds4x_sample_params *params, uint32_t n, ds4x_error *err);
 /* The same on the caller's logits; needs no engine. */
 DS4X_API int32_t ds4x_sample_logits(const float *logits, uint32_t n_vocab, ds4x_sample_params *params, ds4x_error *err);

@@ -5,7 +5,10 @@
 #include "session/session.h"
 #include "tiny_model.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <cstring>
 
 using namespace ds4;
 
@@ -226,4 +229,130 @@ TEST(decoding_makes_no_heap_call_between_page_borders) {
         if (i % 128) CHECK_EQ(watch.calls(), 0u);
     }
     CHECK_EQ(s.pos(), 390u);
+}
+
+TEST(a_span_cancelled_between_layers_does_not_disturb_the_others) {
+    ScratchDir dir;
+    const auto engine = open_tiny(dir);
+    const auto tokens = prompt(300);
+    const LayerKv &layer = engine->kv_layout().layers[0];
+    const size_t row_bytes = tiny_model::head_dim * engine->kv_layout().element_bytes();
+    for (const uint32_t n_cancelled : {5u, 100u}) { // written in place, and beside
+        Session trigger(engine, 4096), cancelled(engine, 4096), good(engine, 4096);
+        feed(trigger, tokens, 0, 50);
+        feed(cancelled, tokens, 0, 50);
+        // A flag that the first layer itself raises: the ring slot that the trigger's next token is stored in.
+        uint8_t *slot = trigger.state() + layer.raw + (50 % layer.n_raw_slots) * row_bytes;
+        std::memset(slot, 0, row_bytes);
+        const uint32_t last = 199;
+        ForwardSpan spans[3];
+        spans[0].session = &trigger;
+        spans[0].tokens = tokens.data() + 50;
+        spans[0].n_tokens = 1;
+        spans[1].session = &cancelled;
+        spans[1].tokens = tokens.data() + 50;
+        spans[1].n_tokens = n_cancelled;
+        spans[1].cancel = reinterpret_cast<const int32_t *>(slot);
+        spans[2].session = &good;
+        spans[2].tokens = tokens.data();
+        spans[2].n_tokens = 200;
+        spans[2].wanted = &last;
+        spans[2].n_wanted = 1;
+        const uint64_t pages = engine->pool().page_bytes_used();
+        engine->forward(spans, 3, nullptr);
+        CHECK_EQ(spans[0].status, int32_t(DS4X_OK));
+        CHECK_EQ(spans[1].status, int32_t(DS4X_ERR_CANCELLED));
+        CHECK_EQ(spans[2].status, int32_t(DS4X_OK));
+        CHECK_EQ(cancelled.pos(), 50u);
+        CHECK_EQ(engine->pool().page_bytes_used(), pages + 2 * engine->kv_layout().page_bytes); // the good one's
+        const float *row = engine->logits(spans[2].first_row);
+        const std::vector<float> logits(row, row + engine->config().n_vocab);
+        CHECK(logits == fresh(engine, tokens, 200));
+        CHECK(feed(cancelled, tokens, 50, 170) == fresh(engine, tokens, 170));
+        CHECK(feed(trigger, tokens, 51, 60) == fresh(engine, tokens, 60));
+    }
+}
+
+TEST(wanted_rows_are_checked_before_anything_is_taken) {
+    ScratchDir dir;
+    const auto engine = open_tiny(dir);
+    const auto tokens = prompt(10);
+    Session a(engine, 100), b(engine, 100);
+    const std::vector<uint32_t> wanted = {0, 1, 2};
+    ForwardSpan spans[2];
+    for (ForwardSpan &s : spans) {
+        s.session = &s == spans ? &a : &b;
+        s.tokens = tokens.data();
+        s.n_tokens = 2;
+        s.wanted = wanted.data();
+    }
+    spans[0].n_wanted = UINT32_MAX;
+    spans[1].n_wanted = 2;
+    engine->forward(spans, 2, nullptr);
+    CHECK_EQ(spans[0].status, int32_t(DS4X_ERR_ARGUMENT));
+    CHECK_EQ(spans[1].status, int32_t(DS4X_OK));
+    CHECK_EQ(spans[1].first_row, 0u);
+    CHECK_EQ(engine->n_rows(), 2u);
+    CHECK_EQ(a.pos(), 0u);
+    CHECK_EQ(b.pos(), 2u);
+}
+
+TEST(a_failed_span_has_no_logits_rows) {
+    ScratchDir dir;
+    const auto engine = open_tiny(dir);
+    const auto tokens = prompt(10);
+    Session good(engine, 100), small(engine, 2);
+    feed(good, tokens, 0, 5);
+    const uint32_t last = 0;
+    ForwardSpan span;
+    span.session = &small;
+    span.tokens = tokens.data();
+    span.n_tokens = 3;
+    span.wanted = &last;
+    span.n_wanted = 1;
+    engine->forward(&span, 1, nullptr);
+    CHECK_EQ(span.status, int32_t(DS4X_ERR_CONTEXT));
+    CHECK_ERROR(engine->logits(span.first_row), DS4X_ERR_STATE, "failed");
+}
+
+TEST(a_far_rewind_leaves_the_logits_rows_of_others) {
+    ScratchDir dir;
+    const auto engine = open_tiny(dir);
+    const auto tokens = prompt(100);
+    Session a(engine, 4096), b(engine, 4096);
+    feed(a, tokens, 0, 100);
+    const std::vector<float> row = feed(b, tokens, 0, 30);
+    a.rewind(20, nullptr);
+    const float *kept = engine->logits(0);
+    CHECK(std::vector<float>(kept, kept + row.size()) == row);
+}
+
+TEST(matrices_that_are_never_quantised_may_be_stored_as_q8_0) {
+    // Every instruction set must give the same logits, also where matrices are repacked.
+    ScratchDir dir;
+    for (const char *name : {"blk.1.ffn_gate_inp.weight", "blk.1.hc_attn_fn.weight", "output_hc_fn.weight"}) {
+        gguf_builder::Builder b = tiny_model::make();
+        gguf_builder::Tensor *t = b.tensor(name);
+        uint64_t n = 1;
+        for (const uint64_t dim : t->dims) n *= dim;
+        t->type = tiny_model::Q8_0;
+        t->data.clear();
+        for (uint64_t i = 0; i < n; i++) {
+            if (i % 32 == 0) gguf_builder::put<uint16_t>(t->data, 0x1800); // 2^-9
+            gguf_builder::put<int8_t>(t->data, int8_t(int(i * 37 % 255) - 127));
+        }
+        const std::string path = dir.write(name, b.build());
+        std::vector<float> first;
+        for (const int32_t isa : {DS4X_ISA_PORTABLE, DS4X_ISA_AUTO}) {
+            EngineOptions o;
+            o.model_path = path;
+            o.backend_options.isa = isa;
+            o.backend_options.n_threads = 1;
+            const std::vector<float> logits = fresh(Engine::open(o), prompt(20), 20);
+            double worst = 0;
+            for (size_t i = 0; i < first.size(); i++) worst = std::max(worst, double(std::fabs(first[i] - logits[i])));
+            CHECK(worst < 0.02);
+            if (first.empty()) first = logits;
+        }
+    }
 }

@@ -32,3 +32,24 @@ TEST(thread_pool_keeps_regions_apart) {
     }
     CHECK_EQ(wrong, 0);
 }
+
+#if defined(__linux__)
+#  include "base/error.h"
+
+#  include <sys/resource.h>
+
+TEST(a_thread_that_can_not_be_started_is_an_error) {
+    // Address space for a few stacks only. Not under a sanitizer, which needs terabytes of it.
+#  if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    rlimit space{};
+    getrlimit(RLIMIT_AS, &space);
+    rlimit small = space;
+    small.rlim_cur = 1u << 30;
+    setrlimit(RLIMIT_AS, &small);
+    CHECK_ERROR(ThreadPool(1024), DS4X_ERR_BACKEND, "n_threads = 1024");
+    setrlimit(RLIMIT_AS, &space);
+#  endif
+    ThreadPool pool(2); // and the process goes on
+    CHECK_EQ(pool.size(), 2);
+}
+#endif

@@ -21,6 +21,22 @@ std::unique_lock<std::mutex> lock(Engine &engine, bool weights = true) {
     return std::unique_lock<std::mutex>(engine.mutex());
 }
 
+// Checked for all entries before the first is sampled.
+void check_params(const ds4x_sample_params *params, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (params[i].struct_size != sizeof(ds4x_sample_params))
+            fail(DS4X_ERR_ARGUMENT, "params[%u].struct_size is %u, expected %zu", i, params[i].struct_size,
+                 sizeof(ds4x_sample_params));
+}
+
+// Samples one entry; its own failure is in its status, and the first one also in err.
+template <typename Row>
+void sample_one(Row &&row, uint32_t n_vocab, ds4x_sample_params &p, SampleScratch &scratch, ds4x_error &first) {
+    ds4x_error own{};
+    p.status = guard(&own, [&] { sample(row(), n_vocab, p, scratch); });
+    if (p.status != DS4X_OK && first.code == DS4X_OK) first = own;
+}
+
 } // namespace
 
 extern "C" {
@@ -74,6 +90,7 @@ DS4X_API int32_t ds4x_engine_open(const ds4x_options *options, ds4x_engine **out
 DS4X_API void ds4x_engine_close(ds4x_engine *engine) {
     if (!engine || engine->core->foreign_process()) return; // the parent's threads and locks are not ours to free
     engine->core->close();
+    { const std::lock_guard<std::mutex> running(engine->core->mutex()); } // what computes now ends undisturbed
     delete engine;
 }
 
@@ -217,7 +234,7 @@ DS4X_API int32_t ds4x_forward(ds4x_engine *engine, ds4x_span *spans, uint32_t n_
             const ForwardSpan &s = engine->spans[i];
             spans[i].status = s.status;
             spans[i].first_row = s.first_row;
-            if (s.status != DS4X_OK) report(&first, s.status, s.message.c_str());
+            if (s.status != DS4X_OK) report(&first, s.status, s.message);
         }
     });
     if (code == DS4X_OK && first.code != DS4X_OK && err) *err = first;
@@ -248,28 +265,14 @@ DS4X_API void ds4x_sample_params_init(ds4x_sample_params *params, uint32_t struc
     params->struct_size = struct_size;
 }
 
-namespace {
-
-// Samples one entry; its own failure is in its status, and the first one also in err.
-void sample_one(const float *logits, uint32_t n_vocab, ds4x_sample_params &p, SampleScratch &scratch,
-                ds4x_error &first) {
-    if (p.struct_size != sizeof(ds4x_sample_params))
-        fail(DS4X_ERR_ARGUMENT, "params.struct_size is %u, expected %zu", p.struct_size, sizeof(ds4x_sample_params));
-    ds4x_error own{};
-    p.status = guard(&own, [&] { sample(logits, n_vocab, p, scratch); });
-    if (p.status != DS4X_OK && first.code == DS4X_OK) first = own;
-}
-
-} // namespace
-
 DS4X_API int32_t ds4x_sample(ds4x_engine *engine, ds4x_sample_params *params, uint32_t n, ds4x_error *err) {
     ds4x_error first{};
     const int32_t code = guard(err, [&] {
         Engine &e = core(engine);
         const auto held = lock(e);
-        if (n) need(params, "params");
+        if (n) check_params(&need(params, "params"), n);
         for (uint32_t i = 0; i < n; i++)
-            sample_one(e.logits(params[i].row), e.config().n_vocab, params[i], engine->scratch, first);
+            sample_one([&] { return e.logits(params[i].row); }, e.config().n_vocab, params[i], engine->scratch, first);
     });
     if (code == DS4X_OK && first.code != DS4X_OK && err) *err = first;
     return code;
@@ -280,7 +283,9 @@ DS4X_API int32_t ds4x_sample_logits(const float *logits, uint32_t n_vocab, ds4x_
     ds4x_error first{};
     const int32_t code = guard(err, [&] {
         SampleScratch scratch;
-        sample_one(&need(logits, "logits"), n_vocab, need(params, "params"), scratch, first);
+        check_params(&need(params, "params"), 1);
+        need(logits, "logits");
+        sample_one([&] { return logits; }, n_vocab, *params, scratch, first);
     });
     if (code == DS4X_OK && first.code != DS4X_OK && err) *err = first;
     return code == DS4X_OK ? first.code : code;
@@ -300,6 +305,7 @@ DS4X_API uint32_t ds4x_profile_read(const ds4x_engine *engine, ds4x_op_time *out
     static const char *const names[] = {"embed", "hyper", "project", "compress", "attend", "experts", "head", "other"};
     static_assert(sizeof names / sizeof *names == size_t(Op::count));
     if (!engine || engine->core->foreign_process()) return 0;
+    const std::lock_guard<std::mutex> held(engine->core->mutex());
     for (uint32_t i = 0; out && i < std::min(cap, uint32_t(Op::count)); i++) {
         const OpTime &t = engine->core->op_times()[i];
         out[i] = {names[i], t.calls, t.ns, t.bytes};

@@ -117,7 +117,7 @@ DS4X_API int32_t ds4x_detokenize(const ds4x_engine *engine, const int32_t *token
                 fail(DS4X_ERR_TOKEN, "token %d at offset %zu is outside the vocabulary of %u", tokens[i], i,
                      e.config().n_vocab);
             const std::string_view b = t.bytes(tokens[i]);
-            if (total < cap) std::memcpy(out + total, b.data(), std::min(b.size(), cap - total));
+            if (!b.empty() && total < cap) std::memcpy(out + total, b.data(), std::min(b.size(), cap - total));
             total += b.size();
         }
         *n_out = total;

@@ -30,8 +30,9 @@ struct Matrix {
     explicit operator bool() const noexcept { return data != nullptr; }
     const uint8_t *mat(int64_t index) const noexcept { return data + size_t(index) * mat_bytes; }
 };
-// What a matrix is for: rows of an embedding are looked up, all others are multiplied with activations.
-enum class Use { product, lookup };
+// What a matrix is for: multiplied with activations as its type wants them, multiplied with activations that are never
+// quantised (hyper-connections, router), or rows looked up (embedding).
+enum class Use { product, f32_product, lookup };
 // A small f32 tensor in backend memory (norms, biases, sinks, positional biases).
 struct Vector {
     const float *data = nullptr;

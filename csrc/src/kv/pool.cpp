@@ -10,11 +10,16 @@ KvPool::~KvPool() {
 }
 
 uint8_t *KvPool::allocate(size_t bytes, const char *what) {
-    const uint64_t states = n_states_ + (spare_state_ ? 1 : 0);
-    const uint64_t used = n_pages_ * layout_.page_bytes + states * layout_.state_bytes;
-    if (bytes_max_ && used + bytes > bytes_max_)
+    const auto used = [&] {
+        return n_pages_ * layout_.page_bytes + (n_states_ + (spare_state_ ? 1 : 0)) * layout_.state_bytes;
+    };
+    if (bytes_max_ && used() + bytes > bytes_max_ && spare_state_) { // a state kept for later makes room first
+        backend_.kv_free(spare_state_, layout_.state_bytes);
+        spare_state_ = nullptr;
+    }
+    if (bytes_max_ && used() + bytes > bytes_max_)
         fail(DS4X_ERR_MEMORY, "no room for a %s of %zu bytes: %llu of the KV budget of %llu bytes are in use", what,
-             bytes, (unsigned long long)used, (unsigned long long)bytes_max_);
+             bytes, (unsigned long long)used(), (unsigned long long)bytes_max_);
     uint8_t *data = backend_.kv_alloc(bytes);
     if (!data) fail(DS4X_ERR_MEMORY, "out of memory for a %s of %zu bytes", what, bytes);
     return data;

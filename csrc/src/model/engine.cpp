@@ -5,6 +5,9 @@
 #include <cstring>
 #include <thread>
 
+#if defined(__linux__)
+#  include <sched.h>
+#endif
 #if !defined(_WIN32)
 #  include <unistd.h>
 #else
@@ -19,6 +22,10 @@ namespace {
 constexpr uint64_t copy_unasked = 64u << 20;
 
 int32_t usable_processors() {
+#if defined(__linux__)
+    cpu_set_t set; // what this process may run on, not what the machine has
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+#endif
     const unsigned n = std::thread::hardware_concurrency();
     return n ? int32_t(n) : 1;
 }
@@ -123,7 +130,9 @@ void Engine::log(int32_t level, const std::string &message) const {
 }
 
 const float *Engine::logits(uint32_t row) {
-    if (row >= n_rows_) fail(DS4X_ERR_STATE, "no logits row %u: the last forward left %u", row, n_rows_);
+    const uint32_t n = n_rows_;
+    if (row >= n) fail(DS4X_ERR_STATE, "no logits row %u: the last forward left %u", row, n);
+    if (!row_filled_[row]) fail(DS4X_ERR_STATE, "logits row %u belongs to a span that failed", row);
     return backend_->logits(row);
 }
 

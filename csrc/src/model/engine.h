@@ -37,8 +37,9 @@ struct ForwardSpan {
     uint32_t done = 0;      // tokens computed so far, in this call
     uint32_t wanted_done = 0;
     uint32_t pos = 0;         // the session's position before the call
+    bool begun = false;       // the session holds what the span needs, to be committed or abandoned
     int32_t status = DS4X_OK; // out
-    std::string message;      // out, when status is not OK
+    char message[512] = "";   // out, when status is not OK; fixed, so that reporting can not fail
 };
 
 // Wall clock per op, when profiling is on.
@@ -77,7 +78,8 @@ public:
 
     // Appends every span to its session. Per-span failures go to the spans; throws when the call itself can not be
     // carried out (then no session has changed).
-    void forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel);
+    enum class Rows { replace, keep }; // keep: no rows are wanted, those of the last forward stay
+    void forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel, Rows rows = Rows::replace);
     // Serialises everything that computes or reads rows.
     std::mutex &mutex() noexcept { return mutex_; }
     uint32_t n_rows() const noexcept { return n_rows_; }
@@ -91,9 +93,11 @@ private:
     Engine() = default;
     void load(const EngineOptions &given);
     void prepare_batches();
-    void admit(ForwardSpan &span);
+    void check(ForwardSpan &span) const noexcept;
+    void admit(ForwardSpan &span) noexcept;
     void run_piece(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel);
-    bool all_cancelled(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) noexcept;
+    bool all_cancelled(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) const noexcept;
+    void compute(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) noexcept;
     void run_layers(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel, const Batch &batch);
     template <typename F> void timed(Op op, F &&run);
 
@@ -109,7 +113,8 @@ private:
     int64_t process_id_ = 0;
     std::atomic<bool> closed_{false};
     std::mutex mutex_;
-    uint32_t n_rows_ = 0;
+    std::atomic<uint32_t> n_rows_{0};
+    std::vector<uint8_t> row_filled_; // [n_rows]: a failed span leaves its rows empty
     // The batch's metadata, kept between calls: a decode step makes no heap call.
     std::vector<int32_t> batch_tokens_, batch_span_of_, batch_wanted_, batch_rows_;
     std::vector<BatchSpan> batch_spans_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 
 namespace ds4 {
 namespace {
@@ -14,10 +15,21 @@ bool raised(const int32_t *flag) noexcept { return flag && __atomic_load_n(flag,
 
 bool live(const ForwardSpan &span) noexcept { return span.status == DS4X_OK; }
 
-void fail_span(ForwardSpan &span, int32_t status, const std::string &message) noexcept {
-    span.session->abandon();
+// Its pages and state stay until the forward ends: the piece that is running may still write to them.
+void fail_span(ForwardSpan &span, int32_t status, const char *message) noexcept {
     span.status = status;
-    span.message = message;
+    std::snprintf(span.message, sizeof span.message, "%s", message);
+}
+
+// Runs body; what it throws becomes the span's own failure.
+template <typename F> void own_failure(ForwardSpan &span, F &&body) noexcept {
+    try {
+        body();
+    } catch (const Error &e) {
+        fail_span(span, e.code(), e.what());
+    } catch (...) {
+        fail_span(span, DS4X_ERR_MEMORY, "out of memory");
+    }
 }
 
 } // namespace
@@ -42,65 +54,89 @@ template <typename F> void Engine::timed(Op op, F &&run) {
     t.ns += uint64_t(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
 }
 
-// Checks a span and takes what it needs. A failure is the span's own.
-void Engine::admit(ForwardSpan &span) {
+// Checks a span's arguments.
+void Engine::check(ForwardSpan &span) const noexcept {
     span.status = DS4X_OK;
-    span.done = span.wanted_done = 0;
+    span.begun = false;
+    span.done = span.wanted_done = span.first_row = 0;
     span.pos = span.session->pos();
-    try {
+    own_failure(span, [&] {
+        if (span.n_tokens == 0) fail(DS4X_ERR_ARGUMENT, "a span needs at least one token");
         for (uint32_t i = 0; i < span.n_tokens; i++)
             if (span.tokens[i] < 0 || uint32_t(span.tokens[i]) >= config_.n_vocab)
                 fail(DS4X_ERR_TOKEN, "token %d at offset %u is outside the vocabulary of %u", span.tokens[i], i,
                      config_.n_vocab);
+        if (span.n_wanted > span.n_tokens)
+            fail(DS4X_ERR_ARGUMENT, "n_wanted is %u, the span has %u tokens", span.n_wanted, span.n_tokens);
         for (uint32_t i = 0; i < span.n_wanted; i++)
             if (span.wanted[i] >= span.n_tokens || (i && span.wanted[i] <= span.wanted[i - 1]))
                 fail(DS4X_ERR_ARGUMENT, "wanted[%u] is %u: expected ascending offsets below %u", i, span.wanted[i],
                      span.n_tokens);
-        span.session->begin(span.n_tokens);
-    } catch (const Error &e) {
-        span.status = e.code();
-        span.message = e.what();
-    } catch (const std::bad_alloc &) {
-        span.status = DS4X_ERR_MEMORY;
-        span.message = "out of memory for the session's page table";
-    }
+    });
 }
 
-void Engine::forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) {
+// Takes what a span needs: pages, and for a long one a second state.
+void Engine::admit(ForwardSpan &span) noexcept {
+    own_failure(span, [&] {
+        span.session->begin(span.n_tokens);
+        span.begun = true;
+    });
+}
+
+void Engine::forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel, Rows keep) {
     check_usable(true);
-    uint32_t rows = 0;
     for (uint32_t i = 0; i < n_spans; i++) {
-        if (spans[i].n_tokens == 0) fail(DS4X_ERR_ARGUMENT, "span %u has no tokens", i);
         if (&spans[i].session->engine() != this)
             fail(DS4X_ERR_ARGUMENT, "span %u: the session belongs to another engine", i);
         for (uint32_t k = 0; k < i; k++)
             if (spans[k].session == spans[i].session) fail(DS4X_ERR_ARGUMENT, "spans %u and %u are one session", k, i);
-        rows += spans[i].n_wanted;
     }
-    n_rows_ = 0;
-    backend_->reserve_rows(rows);
-    for (uint32_t i = 0, row = 0; i < n_spans; row += spans[i++].n_wanted) {
-        spans[i].first_row = row;
-        admit(spans[i]);
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < n_spans; i++) {
+        check(spans[i]);
+        spans[i].first_row = uint32_t(rows);
+        if (live(spans[i])) rows += spans[i].n_wanted;
+        if (rows > INT32_MAX) fail(DS4X_ERR_ARGUMENT, "more than %d logits rows are wanted", INT32_MAX);
     }
+    if (keep == Rows::replace) {
+        n_rows_ = 0;
+        backend_->reserve_rows(uint32_t(rows));
+        row_filled_.assign(size_t(rows), 0);
+    }
+    for (uint32_t i = 0; i < n_spans; i++)
+        if (live(spans[i])) admit(spans[i]);
+    compute(spans, n_spans, cancel);
+    for (uint32_t i = 0; i < n_spans; i++) {
+        ForwardSpan &s = spans[i];
+        if (!s.begun) continue;
+        if (live(s))
+            s.session->commit(s.tokens, s.n_tokens);
+        else
+            s.session->abandon();
+        for (uint32_t r = 0; live(s) && r < s.n_wanted; r++) row_filled_[s.first_row + r] = 1;
+    }
+    if (keep == Rows::replace) n_rows_ = uint32_t(rows);
+}
+
+// Computes all live spans, piece by piece. What goes wrong on the way fails those that are left.
+void Engine::compute(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) noexcept {
+    const auto fail_all = [&](int32_t status, const char *message) {
+        for (uint32_t i = 0; i < n_spans; i++)
+            if (live(spans[i])) fail_span(spans[i], status, message);
+    };
     try {
         const auto unfinished = [](const ForwardSpan &s) { return live(s) && s.done < s.n_tokens; };
         while (!all_cancelled(spans, n_spans, cancel) && std::any_of(spans, spans + n_spans, unfinished))
             run_piece(spans, n_spans, cancel);
     } catch (const Error &e) {
-        for (uint32_t i = 0; i < n_spans; i++)
-            if (live(spans[i])) fail_span(spans[i], e.code(), e.what());
+        fail_all(e.code(), e.what());
     } catch (...) {
-        for (uint32_t i = 0; i < n_spans; i++)
-            if (live(spans[i])) fail_span(spans[i], DS4X_ERR_MEMORY, "out of memory during the forward pass");
+        fail_all(DS4X_ERR_MEMORY, "out of memory during the forward pass");
     }
-    for (uint32_t i = 0; i < n_spans; i++)
-        if (live(spans[i])) spans[i].session->commit(spans[i].tokens, spans[i].n_tokens);
-    n_rows_ = rows;
 }
 
 // Fails the spans whose flag is raised; true when none is left to compute.
-bool Engine::all_cancelled(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) noexcept {
+bool Engine::all_cancelled(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) const noexcept {
     const bool all = raised(cancel);
     bool any_live = false;
     for (uint32_t i = 0; i < n_spans; i++) {

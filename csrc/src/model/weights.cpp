@@ -30,13 +30,13 @@ const TensorInfo &need(const GgufFile &file, const std::string &name, const Dims
     return *t;
 }
 
-// Calls visit.matrix / lookup / vector / table for every tensor of the model with its destination. share: part of the tensor that
+// Calls visit.matrix / f32_matrix / lookup / vector / table for every tensor of the model with its destination. share: part of the tensor that
 // one decoded token reads.
 template <typename Visit> void walk(const Config &c, Weights &w, Visit &&visit) {
     const uint64_t d = c.n_embd, streams = uint64_t(c.n_stream) * d, hd = c.head_dim;
     const double one_expert = double(c.n_expert_used) / c.n_expert;
     const auto hyper = [&](const std::string &name, HyperWeights &h, uint64_t rows, uint64_t scales) {
-        visit.matrix(name + "_fn.weight", h.fn, {streams, rows}, 1.0);
+        visit.f32_matrix(name + "_fn.weight", h.fn, {streams, rows}, 1.0);
         visit.vector(name + "_base.weight", h.base, {rows});
         visit.vector(name + "_scale.weight", h.scale, {scales});
     };
@@ -74,7 +74,7 @@ template <typename Visit> void walk(const Config &c, Weights &w, Visit &&visit) 
             visit.matrix(p + "indexer.proj.weight", l.idx_proj, {d, c.idx_head}, 1.0);
             compressor("indexer_compressor", l.idx_comp, c.idx_dim);
         }
-        visit.matrix(p + "ffn_gate_inp.weight", l.router, {d, c.n_expert}, 1.0);
+        visit.f32_matrix(p + "ffn_gate_inp.weight", l.router, {d, c.n_expert}, 1.0);
         if (lc.hash_routed)
             visit.table(p + "ffn_gate_tid2eid.weight", l.hash_experts, {c.n_expert_used, c.n_vocab});
         else if (visit.has(p + "exp_probs_b.bias")) // ds4's files may leave it out: no bias
@@ -102,12 +102,15 @@ struct Checker {
     void bind(const std::string &name, const Dims &dims, double share, Use use) {
         const TensorInfo &t = need(file, name, dims);
         add(t, share);
-        facts.k_types |= cpu_is_k_type(t.type, options);
+        facts.k_types |= use == Use::product && cpu_is_k_type(t.type, options);
         facts.copied_bytes += cpu_copied_bytes(t, int64_t(dims[0]), int64_t(dims[1]),
                                                dims.size() > 2 ? int64_t(dims[2]) : 1, use, options);
     }
     void matrix(const std::string &name, Matrix &, const Dims &dims, double share) {
         bind(name, dims, share, Use::product);
+    }
+    void f32_matrix(const std::string &name, Matrix &, const Dims &dims, double share) {
+        bind(name, dims, share, Use::f32_product);
     }
     void lookup(const std::string &name, Matrix &, const Dims &dims, double share) {
         bind(name, dims, share, Use::lookup);
@@ -137,6 +140,9 @@ struct Binder {
                              dims.size() > 2 ? int64_t(dims[2]) : 1, use);
     }
     void matrix(const std::string &name, Matrix &out, const Dims &dims, double) { bind(name, out, dims, Use::product); }
+    void f32_matrix(const std::string &name, Matrix &out, const Dims &dims, double) {
+        bind(name, out, dims, Use::f32_product);
+    }
     void lookup(const std::string &name, Matrix &out, const Dims &dims, double) { bind(name, out, dims, Use::lookup); }
     void vector(const std::string &name, Vector &out, const Dims &dims) {
         out = backend.upload_f32(need(file, name, dims));

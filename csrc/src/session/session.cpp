@@ -57,6 +57,8 @@ void Session::begin(uint32_t n_tokens) {
     KvPool &pool = engine_->pool();
     const KvLayout &layout = pool.layout();
     const uint32_t from = pos();
+    pool.release_state(working_); // never left over, but a stale one would be computed on
+    working_ = nullptr;
     if (n_tokens > n_ctx_ - from)
         fail(DS4X_ERR_CONTEXT, "%u tokens do not fit: the session holds %u of n_ctx = %u", n_tokens, from, n_ctx_);
     // A page that is only partly ours to write (a fork shares it) is copied before its rows change.
@@ -134,7 +136,7 @@ void Session::rewind(uint32_t to, const int32_t *cancel) {
     span.tokens = tokens_.data();
     span.n_tokens = to;
     span.cancel = cancel;
-    engine_->forward(&span, 1, nullptr);
+    engine_->forward(&span, 1, nullptr, Engine::Rows::keep);
     if (span.status != DS4X_OK) throw Error(ds4x_status(span.status), span.message);
     swap_timeline(fresh);
 }

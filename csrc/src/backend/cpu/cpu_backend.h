@@ -23,11 +23,12 @@ public:
     Buffer(const Buffer &) = delete;
     Buffer &operator=(const Buffer &) = delete;
     Buffer(Buffer &&o) noexcept : data_(o.data_), n_(o.n_) { o.data_ = nullptr, o.n_ = 0; }
-    // Contents are lost. Throws std::bad_alloc.
+    // Contents are lost. Throws std::bad_alloc; the buffer is then as it was.
     void resize(size_t n) {
         if (n <= n_) return;
+        T *bigger = static_cast<T *>(::operator new(n * sizeof(T), std::align_val_t(64)));
         release();
-        data_ = static_cast<T *>(::operator new(n * sizeof(T), std::align_val_t(64)));
+        data_ = bigger;
         n_ = n;
     }
     T *data() const noexcept { return data_; }

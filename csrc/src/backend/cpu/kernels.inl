@@ -288,8 +288,8 @@ inline void float_rows(const AttendArgs &a, int64_t first, int64_t n, const floa
 
 // y[h] += sum over rows of p[h][row] * row, for channels [c, c + 16 * width) of `heads` heads; rows in ascending order.
 template <int heads, int width>
-inline void weigh_block(float *y, int64_t y_stride, const float *p, int64_t p_stride, const float *const *rows, int64_t n,
-                        int64_t c) {
+inline void weigh_block(float *y, int64_t y_stride, const float *p, int64_t p_stride, const float *const *rows,
+                        int64_t n, int64_t c) {
     v16 acc[heads][width];
     for (int h = 0; h < heads; h++)
         for (int w = 0; w < width; w++) acc[h][w] = load16(y + h * y_stride + c + 16 * w);
@@ -311,7 +311,8 @@ inline void weigh_tail(float *y, const float *p, const float *const *rows, int64
     store_part(y + c, acc, count);
 }
 
-inline void weigh(const AttendArgs &a, float *y, const float *p, int64_t p_stride, const float *const *rows, int64_t n) {
+inline void weigh(const AttendArgs &a, float *y, const float *p, int64_t p_stride, const float *const *rows,
+                  int64_t n) {
     const int64_t dim = a.head_dim;
     int64_t h = 0;
     for (; h + 4 <= a.n_head; h += 4) {
@@ -395,9 +396,9 @@ void index_scores(const IndexArgs &a) {
 }
 
 // A constant: nothing of this instruction set may run while the library is loaded.
-constexpr CpuKernels table = {
-    DS4_ISA_ID, &DS4_ISA_MATMUL, sum_squares, rms_norm, hyper_merge, hyper_mix, hyper_head, hyper_collapse, rope,
-    swiglu,     add,             axpy,        to_row,   from_row,    pool,      attend,     index_scores};
+constexpr CpuKernels table = {DS4_ISA_ID, &DS4_ISA_MATMUL, sum_squares, rms_norm, hyper_merge, hyper_mix,
+                              hyper_head, hyper_collapse,  rope,        swiglu,   add,         axpy,
+                              to_row,     from_row,        pool,        attend,   index_scores};
 
 } // namespace
 

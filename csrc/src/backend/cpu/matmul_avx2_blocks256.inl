@@ -161,8 +161,7 @@ inline __m128 block_rows4(const uint8_t *const *w, size_t at, const int8_t *x, _
     return acc;
 }
 
-template <class F>
-void one_token_blocks256(const MatmulArgs &a, int64_t t) {
+template <class F> void one_token_blocks256(const MatmulArgs &a, int64_t t) {
     const int64_t n_blocks = a.x.n_in / 256, xr = a.x_rows ? a.x_rows[t] : t;
     const int8_t *x = a.x.q + xr * a.x.n_in;
     const float *d = a.x.d + xr * n_blocks;
@@ -186,14 +185,13 @@ void one_token_blocks256(const MatmulArgs &a, int64_t t) {
 // A chunk of eight rows unpacked, as in Packed32.
 struct Packed256 {
     static constexpr int blocks = kChunk / 256;
-    alignas(32) uint8_t w[blocks][64][32];        // [block][4 elements][row]
-    alignas(32) int32_t sub[blocks][16][8];       // [block][16 elements][row], the int16 twice
-    alignas(32) uint8_t minimums[blocks][8][32];  // [block][2 x 16 elements][row], pairs of int16
+    alignas(32) uint8_t w[blocks][64][32];       // [block][4 elements][row]
+    alignas(32) int32_t sub[blocks][16][8];      // [block][16 elements][row], the int16 twice
+    alignas(32) uint8_t minimums[blocks][8][32]; // [block][2 x 16 elements][row], pairs of int16
     alignas(32) float d[blocks][8], dmin[blocks][8];
 };
 
-template <class F>
-inline void pack256_rows8(const uint8_t *w, size_t row_bytes, int rows, int n, Packed256 *out) {
+template <class F> inline void pack256_rows8(const uint8_t *w, size_t row_bytes, int rows, int n, Packed256 *out) {
     alignas(32) uint8_t plain[8][256];
     alignas(32) int16_t sub[8][16], minimums[8][16];
     for (int b = 0; b < n; b++) {
@@ -211,8 +209,7 @@ inline void pack256_rows8(const uint8_t *w, size_t row_bytes, int rows, int n, P
     }
 }
 
-template <class F>
-struct Tile256 {
+template <class F> struct Tile256 {
     template <int T>
     static void tile(const MatmulArgs *a, const Packed256 *p, int64_t row, int64_t t0, int64_t b0, int n) {
         const int64_t n_blocks = a->x.n_in / 256;
@@ -252,8 +249,7 @@ struct Tile256 {
         for (int t = 0; t < T; t++) _mm256_maskstore_ps(y[t], first_lanes(rows), acc[t]);
     }
     // Four products of two elements fit an int16 (15 * 127 * 8), with signs (43 * 127 * 4) two.
-    template <int T>
-    static inline void dots(const Packed256 *p, int b, const int8_t *const *x, __m256i (&dot)[T]) {
+    template <int T> static inline void dots(const Packed256 *p, int b, const int8_t *const *x, __m256i (&dot)[T]) {
         constexpr int per_sum = F::has_sign ? 2 : 4;
         for (int t = 0; t < T; t++) dot[t] = _mm256_setzero_si256();
         for (int k = 0; k < 64; k += per_sum) {
@@ -273,8 +269,7 @@ struct Tile256 {
     }
 };
 
-template <class F>
-void matmul_blocks256_avx2(const MatmulArgs &a) {
+template <class F> void matmul_blocks256_avx2(const MatmulArgs &a) {
     if (a.n_tokens < kPackTokens) {
         for (int64_t t = 0; t < a.n_tokens; t++) one_token_blocks256<F>(a, t);
         return;

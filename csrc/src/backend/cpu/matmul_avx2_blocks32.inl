@@ -11,8 +11,7 @@ namespace {
 struct MaddQ8_0 : quant::Q8_0 {
     static constexpr int accumulate = 1; // 2 * 128 * 127 is all that fits an int16
     static __m256i unpack(const uint8_t *w) { return _mm256_loadu_si256((const __m256i *)(w + q)); }
-    template <int kLanes>
-    static __m256 scales(const uint8_t *w) {
+    template <int kLanes> static __m256 scales(const uint8_t *w) {
         __m128i h = _mm_setzero_si128();
         h = _mm_insert_epi16(h, quant::load_u16(w), 0);
         if (kLanes > 1) h = _mm_insert_epi16(h, quant::load_u16(w + 1 * bytes), 1);
@@ -34,15 +33,13 @@ struct MaddMxfp4 : quant::Mxfp4 {
                                                6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
         return _mm256_shuffle_epi8(table, _mm256_and_si256(both, _mm256_set1_epi8(15)));
     }
-    template <int kLanes>
-    static __m256 scales(const uint8_t *w) {
+    template <int kLanes> static __m256 scales(const uint8_t *w) {
         float s[8] = {};
         for (int i = 0; i < kLanes; i++) s[i] = quant::e8m0_half(w[i * bytes]);
         return _mm256_setr_ps(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]);
     }
 };
-template <class F>
-inline __m256 block_scales(const uint8_t *w, int n) {
+template <class F> inline __m256 block_scales(const uint8_t *w, int n) {
     switch (n) {
     case 1: return F::template scales<1>(w);
     case 2: return F::template scales<2>(w);
@@ -56,8 +53,7 @@ inline __m256 block_scales(const uint8_t *w, int n) {
 }
 
 // Integer dot products of up to eight blocks of one row, block b in lane b.
-template <class F, bool kFull>
-inline __m256i block_dots(const uint8_t *w, const int8_t *x, int n) {
+template <class F, bool kFull> inline __m256i block_dots(const uint8_t *w, const int8_t *x, int n) {
     __m256i p[8];
     for (int b = 0; b < 8; b++) {
         p[b] = _mm256_setzero_si256();
@@ -83,16 +79,14 @@ inline __m128 chunk_rows4(const uint8_t *const *w, size_t at, const int8_t *x, c
     transpose4(scales);
     // dots[i] now holds block i in its lower and block i + 4 in its upper half.
     for (int b = 0; b < 4; b++)
-        if (kFull || b < n)
-            acc = _mm_fmadd_ps(_mm256_castps256_ps128(dots[b]), _mm256_castps256_ps128(scales[b]), acc);
+        if (kFull || b < n) acc = _mm_fmadd_ps(_mm256_castps256_ps128(dots[b]), _mm256_castps256_ps128(scales[b]), acc);
     for (int b = 0; b < 4; b++)
         if (kFull || b + 4 < n)
             acc = _mm_fmadd_ps(_mm256_extractf128_ps(dots[b], 1), _mm256_extractf128_ps(scales[b], 1), acc);
     return acc;
 }
 
-template <class F>
-void one_token_blocks32(const MatmulArgs &a, int64_t t) {
+template <class F> void one_token_blocks32(const MatmulArgs &a, int64_t t) {
     const int64_t n_blocks = a.x.n_in / 32, xr = a.x_rows ? a.x_rows[t] : t;
     const int8_t *x = a.x.q + xr * a.x.n_in;
     const float *d = a.x.d + xr * n_blocks;
@@ -122,8 +116,7 @@ struct Packed32 {
     alignas(32) float d[blocks][8];
 };
 
-template <class F>
-inline void pack_rows8(const uint8_t *w, size_t row_bytes, int rows, int n, Packed32 *out) {
+template <class F> inline void pack_rows8(const uint8_t *w, size_t row_bytes, int rows, int n, Packed32 *out) {
     alignas(32) uint8_t plain[8][32];
     for (int b = 0; b < n; b++) {
         for (int r = 0; r < 8; r++) {
@@ -135,8 +128,7 @@ inline void pack_rows8(const uint8_t *w, size_t row_bytes, int rows, int n, Pack
     }
 }
 
-template <class F>
-struct Tile32 {
+template <class F> struct Tile32 {
     // Eight rows times T tokens over n blocks starting at block b0.
     template <int T>
     static void tile(const MatmulArgs *a, const Packed32 *packed, int64_t row, int64_t t0, int64_t b0, int n) {
@@ -179,8 +171,7 @@ struct Tile32 {
     }
 };
 
-template <class F>
-void matmul_blocks32_avx2(const MatmulArgs &a) {
+template <class F> void matmul_blocks32_avx2(const MatmulArgs &a) {
     if (a.n_tokens < kPackTokens) {
         for (int64_t t = 0; t < a.n_tokens; t++) one_token_blocks32<F>(a, t);
         return;

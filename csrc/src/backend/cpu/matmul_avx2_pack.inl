@@ -64,8 +64,7 @@ inline void store_first(float *y, __m128 v, int n) {
 inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Calls F::tile<tokens>(args...) with tokens in 1 .. kTileTokens.
-template <class F, class... Args>
-inline void call_tile(int tokens, Args... args) {
+template <class F, class... Args> inline void call_tile(int tokens, Args... args) {
     switch (tokens) {
     case 1: F::template tile<1>(args...); break;
     case 2: F::template tile<2>(args...); break;

@@ -134,7 +134,8 @@ struct VnniIq2Xxs : quant::Iq2Xxs {
     static uint32_t halfs(const uint8_t *w) { return quant::load_u16(w + d); }
     static Act256 act(const int8_t *x, const int32_t *) {
         return {{_mm512_loadu_si512(x), _mm512_loadu_si512(x + 64), _mm512_loadu_si512(x + 128),
-                 _mm512_loadu_si512(x + 192)}, _mm256_setzero_si256()};
+                 _mm512_loadu_si512(x + 192)},
+                _mm256_setzero_si256()};
     }
     struct Codes {
         alignas(32) uint8_t index[32];
@@ -153,10 +154,10 @@ struct VnniIq2Xxs : quant::Iq2Xxs {
         const __m256i seven = _mm256_or_si256(_mm256_or_si256(field(0, 0x7f), field(1, 0x7f00)),
                                               _mm256_or_si256(field(2, 0x7f0000), field(3, 0x7f000000)));
         const __m256i low = _mm256_set1_epi8(15);
-        const __m256i parity = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0,
-                                                                         -128, 0, -128, -128, 0));
-        const __m256i folded = _mm256_xor_si256(_mm256_and_si256(seven, low),
-                                                _mm256_and_si256(_mm256_srli_epi16(seven, 4), low));
+        const __m256i parity = _mm256_broadcastsi128_si256(
+            _mm_setr_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0));
+        const __m256i folded =
+            _mm256_xor_si256(_mm256_and_si256(seven, low), _mm256_and_si256(_mm256_srli_epi16(seven, 4), low));
         _mm256_store_si256((__m256i *)c->signs, _mm256_or_si256(seven, _mm256_shuffle_epi8(parity, folded)));
     }
     static __m512i magnitudes(const Codes &c, int s) {
@@ -226,8 +227,7 @@ inline __m128 block_rows4(const uint8_t *const *w, size_t at, const Act256 &x, f
     return acc;
 }
 
-template <class F>
-void one_token_blocks256(const MatmulArgs &a, int64_t t) {
+template <class F> void one_token_blocks256(const MatmulArgs &a, int64_t t) {
     const int64_t n_blocks = a.x.n_in / 256, xr = a.x_rows ? a.x_rows[t] : t;
     const int8_t *x = a.x.q + xr * a.x.n_in;
     const float *d = a.x.d + xr * n_blocks;
@@ -251,8 +251,8 @@ void one_token_blocks256(const MatmulArgs &a, int64_t t) {
 // A chunk of rows unpacked, as in Packed32.
 struct Packed256 {
     static constexpr int blocks = kChunk / 256;
-    alignas(64) uint8_t w[kGroups][blocks][64][64];     // [group][block][4 elements][row]
-    alignas(64) int32_t sub[kGroups][blocks][8][16];    // [group][block][32 elements][row]
+    alignas(64) uint8_t w[kGroups][blocks][64][64];       // [group][block][4 elements][row]
+    alignas(64) int32_t sub[kGroups][blocks][8][16];      // [group][block][32 elements][row]
     alignas(64) int32_t minimums[kGroups][blocks][8][16]; // pairs of int16 of 16 elements each
     alignas(64) float d[kGroups][blocks][16], dmin[kGroups][blocks][16];
 };
@@ -290,8 +290,7 @@ inline void pack256_rows16(const uint8_t *w, size_t row_bytes, int rows, int n, 
     }
 }
 
-template <class F>
-struct Tile256 {
+template <class F> struct Tile256 {
     // The integer dot products of block b with their sub-scales: dot[g][t], rows in the lanes.
     template <int G, int T>
     static inline void dots(const Packed256 *p, int b, const int8_t *const *x, const int32_t *const *sums, int64_t xb,
@@ -317,8 +316,8 @@ struct Tile256 {
             for (int g = 0; g < G; g++) {
                 const __m512i sub = _mm512_load_si512(p->sub[g][b][j]);
                 for (int t = 0; t < T; t++)
-                    dot[g][t] = F::sub_scaled ? _mm512_add_epi32(dot[g][t], _mm512_mullo_epi32(part[g][t], sub))
-                                              : part[g][t];
+                    dot[g][t] =
+                        F::sub_scaled ? _mm512_add_epi32(dot[g][t], _mm512_mullo_epi32(part[g][t], sub)) : part[g][t];
             }
         }
     }
@@ -359,9 +358,9 @@ struct Tile256 {
             dots<G, T>(p, b, x, sums, b, dot);
             for (int t = 0; t < T; t++)
                 for (int g = 0; g < G; g++)
-                    acc[g][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[g][t]),
-                                                _mm512_mul_ps(_mm512_load_ps(p->d[g][b]), _mm512_set1_ps(d[t][b])),
-                                                acc[g][t]);
+                    acc[g][t] =
+                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[g][t]),
+                                        _mm512_mul_ps(_mm512_load_ps(p->d[g][b]), _mm512_set1_ps(d[t][b])), acc[g][t]);
             if (!F::has_min) continue;
             min_dots<G, T>(p, b, sums, b, dot);
             for (int t = 0; t < T; t++)
@@ -378,8 +377,7 @@ struct Tile256 {
     }
 };
 
-template <class F>
-void matmul_blocks256_vnni(const MatmulArgs &a) {
+template <class F> void matmul_blocks256_vnni(const MatmulArgs &a) {
     if (a.n_tokens == 1) {
         one_token_blocks256<F>(a, 0);
         return;

@@ -28,8 +28,8 @@ struct VnniMxfp4 : quant::Mxfp4 {
     static constexpr int offset = 12;
     static __m512i values(__m512i nibbles) { // low nibbles count in lanes 0 and 2, high ones in lanes 1 and 3
         const __m512i shift = _mm512_set_epi64(4, 4, 0, 0, 4, 4, 0, 0);
-        const __m512i table = _mm512_broadcast_i32x4(
-            _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+        const __m512i table =
+            _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
         const __m512i code = _mm512_and_si512(_mm512_srlv_epi64(nibbles, shift), _mm512_set1_epi8(15));
         return _mm512_shuffle_epi8(table, code);
     }
@@ -53,16 +53,14 @@ struct VnniMxfp4 : quant::Mxfp4 {
 
 // Scales of up to sixteen consecutive blocks. Four bytes are read from the start of each block: never past the last
 // one.
-template <class F>
-inline __m512 block_scales(const uint8_t *w, __mmask16 lanes) {
+template <class F> inline __m512 block_scales(const uint8_t *w, __mmask16 lanes) {
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i at = _mm512_mullo_epi32(lane, _mm512_set1_epi32(F::bytes));
     return F::scales(_mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes, at, w, 1));
 }
 
 // Integer dot products of up to sixteen consecutive blocks of one row; block b in lane b, weights still shifted.
-template <class F, bool kFull>
-inline __m512i block_dots(const uint8_t *w, const int8_t *x, int n) {
+template <class F, bool kFull> inline __m512i block_dots(const uint8_t *w, const int8_t *x, int n) {
     const __m512i zero = _mm512_setzero_si512();
     __m512i p[8];
     for (int j = 0; j < 8; j++) {
@@ -117,8 +115,7 @@ inline __m512 chunk_rows16(const uint8_t *w, size_t row_bytes, int rows, const i
     return acc;
 }
 
-template <class F>
-void one_token_blocks32(const MatmulArgs &a, int64_t t) {
+template <class F> void one_token_blocks32(const MatmulArgs &a, int64_t t) {
     const int64_t n_blocks = a.x.n_in / 32, xr = a.x_rows ? a.x_rows[t] : t;
     const int8_t *x = a.x.q + xr * a.x.n_in;
     const float *d = a.x.d + xr * n_blocks;
@@ -183,8 +180,7 @@ struct Groups32 {
     const float *d[kGroups];
 };
 
-template <class F>
-struct Tile32 {
+template <class F> struct Tile32 {
     // G * 16 rows times T tokens over n blocks starting at block b0.
     template <int G, int T>
     static void tile(const MatmulArgs *a, const Groups32 *packed, int64_t row, int64_t t0, int64_t b0, int n) {
@@ -232,8 +228,7 @@ struct Tile32 {
     }
 };
 
-template <class F>
-void matmul_blocks32_vnni(const MatmulArgs &a) {
+template <class F> void matmul_blocks32_vnni(const MatmulArgs &a) {
     if (a.n_tokens == 1) {
         one_token_blocks32<F>(a, 0);
         return;
@@ -267,8 +262,8 @@ inline size_t repacked_group_bytes(int64_t n_in) { return size_t(n_in) * 16 + si
 size_t repack_q8_0(const uint8_t *w, size_t row_bytes, int64_t n_rows, int64_t n_in, uint8_t *out) {
     const int64_t n_blocks = n_in / 32;
     for (int64_t row = 0; out && row < n_rows; row += 16, out += repacked_group_bytes(n_in)) {
-        const auto bytes = (uint8_t(*)[8][64])out;
-        const auto scales = (float(*)[16])(out + 512 * n_blocks);
+        const auto bytes = (uint8_t (*)[8][64])out;
+        const auto scales = (float (*)[16])(out + 512 * n_blocks);
         pack_rows16<VnniQ8_0>(w + size_t(row) * row_bytes, row_bytes, int(min64(16, n_rows - row)), int(n_blocks),
                               bytes, scales);
     }

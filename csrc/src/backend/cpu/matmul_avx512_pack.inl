@@ -43,15 +43,12 @@ inline __m512i broadcast4(const int8_t *x) {
     std::memcpy(&v, x, 4);
     return _mm512_set1_epi32(v);
 }
-inline __mmask16 first_lanes(int64_t n) {
-    return __mmask16(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1);
-}
+inline __mmask16 first_lanes(int64_t n) { return __mmask16(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
 
 inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Calls F::tile<groups, tokens>(args...) with tokens in 1 .. kTileTokens.
-template <class F, int G, class... Args>
-inline void call_tile(int tokens, Args... args) {
+template <class F, int G, class... Args> inline void call_tile(int tokens, Args... args) {
     switch (tokens) {
     case 1: F::template tile<G, 1>(args...); break;
     case 2: F::template tile<G, 2>(args...); break;

@@ -70,12 +70,10 @@ inline void dense_tokens(const MatmulArgs &a, int64_t row, int64_t row_end, int6
     float *y = a.y + t * a.y_stride;
     for (; row + R <= row_end; row += R)
         dense_tile<W, R, T>(a, a.w + size_t(row) * a.row_bytes, x, y + (row - a.row_begin));
-    for (; row < row_end; row++)
-        dense_tile<W, 1, T>(a, a.w + size_t(row) * a.row_bytes, x, y + (row - a.row_begin));
+    for (; row < row_end; row++) dense_tile<W, 1, T>(a, a.w + size_t(row) * a.row_bytes, x, y + (row - a.row_begin));
 }
 
-template <class W>
-void matmul_dense(const MatmulArgs &a) {
+template <class W> void matmul_dense(const MatmulArgs &a) {
     if (a.n_tokens == 1) {
         dense_tokens<W, kDenseRows1, 1>(a, a.row_begin, a.row_end, 0);
         return;
@@ -94,8 +92,7 @@ void matmul_dense(const MatmulArgs &a) {
 
 // Any type with a dequantiser: pieces of 256 elements of a few rows become floats on the stack, and a group of tokens
 // uses them before the next piece. n_in is a multiple of 32.
-template <int kType>
-void matmul_generic(const MatmulArgs &a) {
+template <int kType> void matmul_generic(const MatmulArgs &a) {
     constexpr int kRows = 4, kGroup = 32, kPiece = 256;
     const TypeTraits *traits = type_traits(kType);
     alignas(64) float w[kRows][kPiece];

@@ -87,8 +87,7 @@ struct DotQ2K : quant::Q2K {
     static void unpack(const uint8_t *w, Block256 *b) {
         for (int h = 0; h < 2; h++)
             for (int s = 0; s < 4; s++)
-                for (int i = 0; i < 32; i++)
-                    b->q[128 * h + 32 * s + i] = int8_t((w[q + 32 * h + i] >> (2 * s)) & 3);
+                for (int i = 0; i < 32; i++) b->q[128 * h + 32 * s + i] = int8_t((w[q + 32 * h + i] >> (2 * s)) & 3);
         for (int g = 0; g < 16; g++) {
             b->sub[g] = w[scales + g] & 15;
             b->minimum[g] = w[scales + g] >> 4;
@@ -135,8 +134,7 @@ struct DotIq2Xxs : quant::Iq2Xxs {
     }
 };
 
-template <class F>
-void matmul_blocks32(const MatmulArgs &a) {
+template <class F> void matmul_blocks32(const MatmulArgs &a) {
     const int64_t n_blocks = a.x.n_in / 32;
     for (int64_t row = a.row_begin; row < a.row_end; row++) {
         const uint8_t *w = a.w + size_t(row) * a.row_bytes;
@@ -155,8 +153,7 @@ void matmul_blocks32(const MatmulArgs &a) {
     }
 }
 
-template <class F>
-void matmul_blocks256(const MatmulArgs &a) {
+template <class F> void matmul_blocks256(const MatmulArgs &a) {
     const int64_t n_blocks = a.x.n_in / 256;
     Block256 block;
     for (int64_t row = a.row_begin; row < a.row_end; row++) {

@@ -2,6 +2,11 @@
 #include "backend/cpu/kernels.h"
 #include "base/error.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#  include <asm/hwcap.h>
+#  include <sys/auxv.h>
+#endif
+
 namespace ds4 {
 namespace {
 
@@ -17,7 +22,12 @@ bool available(int32_t isa) noexcept {
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)
-    case DS4X_ISA_NEON: return true; // every 64-bit Apple chip; on others dotprod has been common since 2018
+    case DS4X_ISA_NEON:
+#  if defined(__linux__)
+        return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) && (getauxval(AT_HWCAP) & HWCAP_ASIMDHP);
+#  else
+        return true; // every 64-bit Apple chip has both
+#  endif
 #endif
     default: return false;
     }

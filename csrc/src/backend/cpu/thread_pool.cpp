@@ -1,6 +1,10 @@
 // The thread pool: workers spin for a short while between regions, then sleep.
 #include "backend/cpu/thread_pool.h"
 
+#include "base/error.h"
+
+#include <system_error>
+
 #if defined(__x86_64__)
 #  include <immintrin.h>
 #endif
@@ -23,16 +27,22 @@ inline void pause() noexcept {
 } // namespace
 
 ThreadPool::ThreadPool(int n_threads) {
-    workers_.reserve(size_t(n_threads - 1));
     try {
+        workers_.reserve(size_t(n_threads - 1));
         for (int i = 1; i < n_threads; i++) workers_.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error &e) {
+        const int n_started = int(workers_.size());
+        stop();
+        fail(DS4X_ERR_BACKEND, "can not start thread %d of n_threads = %d: %s", n_started + 2, n_threads, e.what());
     } catch (...) {
-        this->~ThreadPool();
+        stop();
         throw;
     }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() noexcept {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         stop_ = true;

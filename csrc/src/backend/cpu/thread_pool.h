@@ -12,7 +12,7 @@ namespace ds4 {
 
 class ThreadPool {
 public:
-    explicit ThreadPool(int n_threads); // n_threads >= 1, the caller included; throws std::system_error
+    explicit ThreadPool(int n_threads); // n_threads >= 1, the caller included; throws Error(BACKEND)
     ~ThreadPool();
     ThreadPool(const ThreadPool &) = delete;
     ThreadPool &operator=(const ThreadPool &) = delete;
@@ -43,6 +43,7 @@ private:
     void run_region(int64_t n_tasks, TaskFn fn, const void *ctx);
     void take_tasks(int thread);
     void work(int thread);
+    void stop() noexcept;
 
     std::vector<std::thread> workers_;
     // generation (24 bits) | number of tasks (20) | next task (20). One atomic, so that a late worker either gets a task
