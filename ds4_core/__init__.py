@@ -33,6 +33,7 @@ from ds4_core.model import Model
 from ds4_core.session import Session
 from ds4_core.types import (
     CancelFlag,
+    ContextSizeWarning,
     EngineInfo,
     MemoryUse,
     OpTime,
@@ -49,6 +50,7 @@ __all__ = [
     "CancelFlag",
     "ContextFullError",
     "ContextOverflowError",
+    "ContextSizeWarning",
     "DS4Error",
     "Engine",
     "EngineClosedError",

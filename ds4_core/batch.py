@@ -12,14 +12,15 @@ from ds4_core.model import token_array
 from ds4_core.native import CData
 from ds4_core.registry import SharedEngine
 from ds4_core.sampling import NativeParams
-from ds4_core.types import CancelFlag, SampleResult, Span, SpanResult
+from ds4_core.session import Session
+from ds4_core.types import CancelFlag, SampleParams, SampleResult, Span, SpanResult
 
 
 class Batch:
     """One call of ds4x_forward: spans in, results out. Lives inside the compute lock."""
 
     def __init__(self, shared: SharedEngine, ptr: CData, spans: Sequence[Span]) -> None:
-        """Prepares nothing yet. `ptr` comes from `shared.computing()`."""
+        """Prepares nothing yet. `ptr` comes from `shared.pinned()`."""
         self._shared = shared
         self._native = shared.native
         self._ptr = ptr
@@ -28,11 +29,13 @@ class Batch:
         self._errors: list[DS4Error | None] = [None] * len(spans)
         self._ids: list[Any] = [None] * len(spans)
         self._wanted: list[Any] = [None] * len(spans)
+        self._params: list[NativeParams | None] = [None] * len(spans)
         self._served: list[int] = []  # index into spans of each native span
 
     def run(self, cancel: CancelFlag | None) -> list[SpanResult]:
         """Computes the batch; see `Engine.forward`."""
         native = self._native
+        flag = CancelFlag.pointer_of(cancel)
         for index, span in enumerate(self._spans):
             try:
                 self._prepare(index, span)
@@ -45,7 +48,6 @@ class Batch:
         if self._served:
             c_spans = self._native_spans()
             err = native.new_error()
-            flag = cancel.pointer if cancel is not None else native.ffi.NULL
             native.check(native.lib.ds4x_forward(self._ptr, c_spans, len(self._served), flag, err), err)
             self._read_status(c_spans, native.message(err))
             rows = {
@@ -59,20 +61,23 @@ class Batch:
         return [SpanResult(*result) for result in zip(self._errors, logits, samples, strict=True)]
 
     def _prepare(self, index: int, span: Span) -> None:
+        if not isinstance(span.session, Session):
+            raise InvalidRequestError(f"the session of a span is {type(span.session).__name__}: it must be a Session")
         span.session._check_usable(self._shared)
         if any(self._spans[other].session is span.session for other in self._served):
             raise InvalidRequestError("a session can be in a batch only once")
         ids = token_array(span.tokens)
         if not len(ids):
             raise InvalidRequestError("a span needs at least one token")
-        wanted = np.asarray([len(ids) - 1] if span.wanted is None else span.wanted, dtype=np.int64)
-        if wanted.ndim != 1 or (wanted.size and (wanted.min() < 0 or wanted.max() >= len(ids))):
-            raise InvalidRequestError(f"wanted positions must be 0 .. {len(ids) - 1}, offsets into the span's tokens")
-        if (np.diff(wanted) <= 0).any():
-            raise InvalidRequestError("wanted positions must be strictly ascending")
-        if span.sample is not None and not wanted.size:
-            raise InvalidRequestError("sampling needs a wanted position")
-        self._ids[index], self._wanted[index] = ids, wanted.astype(np.uint32)
+        wanted = _wanted_array(span.wanted, len(ids))
+        CancelFlag.pointer_of(span.cancel)
+        if span.sample is not None:
+            if not isinstance(span.sample, SampleParams):
+                raise InvalidRequestError(f"sample is {type(span.sample).__name__}: it must be SampleParams")
+            if not wanted.size:
+                raise InvalidRequestError("sampling needs a wanted position")
+            self._params[index] = NativeParams(self._native, self._n_vocab, [span.sample])
+        self._ids[index], self._wanted[index] = ids, wanted
 
     def _native_spans(self) -> CData:
         ffi = self._native.ffi
@@ -82,8 +87,7 @@ class Batch:
             c_span.session = span.session._ptr
             c_span.tokens, c_span.n_tokens = ffi.from_buffer("int32_t[]", ids), len(ids)
             c_span.wanted, c_span.n_wanted = ffi.from_buffer("uint32_t[]", wanted), len(wanted)
-            if span.cancel is not None:
-                c_span.cancel = span.cancel.pointer
+            c_span.cancel = CancelFlag.pointer_of(span.cancel)
         return c_spans
 
     def _read_status(self, c_spans: CData, first_message: str) -> None:
@@ -113,20 +117,29 @@ class Batch:
 
     def _sample(self, rows: dict[int, int], samples: list[SampleResult | None]) -> None:
         native = self._native
-        drawn = [index for index in rows if self._spans[index].sample is not None]
-        if not drawn:
-            return
-        params = [sample for index in drawn if (sample := self._spans[index].sample) is not None]
-        c_params = NativeParams(native, self._n_vocab, params)
-        for i, index in enumerate(drawn):
-            c_params.array[i].row = rows[index] + len(self._wanted[index]) - 1
-        err = native.new_error()
-        code = native.lib.ds4x_sample(self._ptr, c_params.array, len(drawn), err)
-        statuses = [int(c_params.array[i].status) for i in range(len(drawn))]
-        if code != 0 and not any(statuses):
-            native.check(code, err)
-        for i, index in enumerate(drawn):
-            if statuses[i] == 0:
-                samples[index] = c_params.result(i)
+        for index, first_row in rows.items():
+            params = self._params[index]
+            if params is None:
+                continue
+            params.array[0].row = first_row + len(self._wanted[index]) - 1
+            err = native.new_error()
+            code = native.lib.ds4x_sample(self._ptr, params.array, 1, err) or params.array[0].status
+            if code == 0:
+                samples[index] = params.result(0)
             else:
-                self._errors[index] = native.exception(statuses[i], native.message(err))
+                self._errors[index] = native.exception(code, native.message(err))
+
+
+def _wanted_array(wanted: Any, n_tokens: int) -> Any:
+    # Checked offsets as uint32 [n_wanted].
+    try:
+        array = np.asarray([n_tokens - 1] if wanted is None else wanted)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidRequestError(f"wanted positions must be a flat sequence of integers: {error}") from error
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InvalidRequestError(f"wanted positions must be a flat sequence of integers from 0 to {n_tokens - 1}")
+    if array.size and (array.min() < 0 or array.max() >= n_tokens):
+        raise InvalidRequestError(f"wanted positions must be 0 .. {n_tokens - 1}, offsets into the span's tokens")
+    if (array[1:] <= array[:-1]).any():
+        raise InvalidRequestError("wanted positions must be strictly ascending")
+    return array.astype(np.uint32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 import weakref
@@ -21,6 +22,7 @@ from ds4_core.session import Session
 from ds4_core.types import (
     Backend,
     CancelFlag,
+    ContextSizeWarning,
     EngineInfo,
     Isa,
     KvDtype,
@@ -28,6 +30,8 @@ from ds4_core.types import (
     OpTime,
     Span,
     SpanResult,
+    checked_bool,
+    checked_int,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 DEFAULT_N_CTX = 32768
 
 _MAX_I32 = 2**31 - 1
+
+_LOG = logging.getLogger(__name__)
 
 
 class _Holdings:
@@ -50,14 +56,22 @@ class _Holdings:
         self.leases: dict[str, registry.Lease] = {}
         self.models: dict[str, Model] = {}
         self.closed = False
+        self.warned_context = False
 
-    def release(self) -> None:
+    def close(self) -> None:
         self.closed = True
-        model, lease = self.models.pop("model", None), self.leases.pop("engine", None)
+        model = self.models.get("model")
         if model is not None:
             model.close()
+        self.release()
+
+    def release(self) -> None:
+        # When the handle was dropped: a model that was given out has a share of its own and works on.
+        lease = self.leases.get("engine")
         if lease is not None:
             lease.release()
+            self.leases.pop("engine", None)
+        self.models.pop("model", None)
 
 
 class Engine:
@@ -91,7 +105,7 @@ class Engine:
         Args:
             model: A name of the catalogue (`"ds4-tiny"`) or the path of a `.gguf` file.
             backend: "auto" takes the best that works on this machine.
-            n_threads: CPU threads; 0 is one per usable processor. Results do not depend on it.
+            n_threads: CPU threads, at most 1024; 0 is one per usable processor. Results do not depend on it.
             exact: Compute with f32 activations and f32 KV rows, nothing rounded on the way.
             kv_dtype: How KV rows are stored; "auto" is f32 when exact, else f16.
             kv_simulation: Round KV rows as the released model was trained (E4M3, indexer rows E2M1).
@@ -109,29 +123,31 @@ class Engine:
             ("kv_dtype", kv_dtype, get_args(KvDtype)),
             ("isa", isa, get_args(Isa)),
         ):
-            if value not in choices:
+            if not isinstance(value, str) or value not in choices:
                 raise InvalidRequestError(f"{name} is {value!r}: it must be one of {', '.join(map(repr, choices))}")
-        for name, number, limit in (
-            ("n_threads", n_threads, 4096),
-            ("n_batch", n_batch, 2**20),
-            ("kv_bytes_max", kv_bytes_max, 2**63 - 1),
-        ):
-            if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= limit:
-                raise InvalidRequestError(f"{name} is {number!r}: it must be an integer from 0 to {limit}")
-        self._options = registry.OpenOptions(
-            path=catalogue.resolve(model),
-            backend=backend,
-            n_threads=n_threads,
-            exact=bool(exact),
-            kv_dtype=kv_dtype,
-            kv_simulation=bool(kv_simulation),
-            isa=isa,
-            n_batch=n_batch,
-            repack=bool(repack),
-            kv_bytes_max=kv_bytes_max,
+        self._start(
+            registry.OpenOptions(
+                path=catalogue.resolve(model),
+                backend=backend,
+                n_threads=checked_int("n_threads", n_threads, 0, 1024),
+                exact=checked_bool("exact", exact),
+                kv_dtype=kv_dtype,
+                kv_simulation=checked_bool("kv_simulation", kv_simulation),
+                isa=isa,
+                n_batch=checked_int("n_batch", n_batch, 0, 2**20),
+                repack=checked_bool("repack", repack),
+                kv_bytes_max=checked_int("kv_bytes_max", kv_bytes_max, 0, 2**63 - 1),
+            )
         )
+
+    def _start(self, options: registry.OpenOptions) -> None:
+        self._options = options
         self._holdings = _Holdings()
         weakref.finalize(self, self._holdings.release)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles and copies as its options: what comes out is a handle of its own, not opened yet and not closed."""
+        return _with_options, (type(self), self._options)
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -166,7 +182,7 @@ class Engine:
 
         Computations that are under way end undisturbed.
         """
-        self._holdings.release()
+        self._holdings.close()
 
     def __enter__(self) -> Self:
         """Returns itself, still unopened."""
@@ -201,7 +217,7 @@ class Engine:
             if lease is not mine:  # another thread was first
                 mine.release()
             if holdings.closed:  # closed while opening
-                holdings.release()
+                holdings.close()
         self._check_not_closed()
         return lease.shared
 
@@ -213,18 +229,21 @@ class Engine:
 
     @property
     def model(self) -> Model:
-        """The file's facts and vocabulary. Loads no weights when the engine is not open yet."""
+        """The file's facts and vocabulary. Loads no weights when the engine is not open yet.
+
+        It works until `close()`; it outlives a handle that is only dropped.
+        """
         holdings = self._holdings
         model = holdings.models.get("model")
         if model is None:
             self._check_not_closed()
             lease = holdings.leases.get("engine")
-            mine = Model._of_engine(lease.shared) if lease is not None else Model(self._path_as_model())
+            mine = Model._of_engine(lease) if lease is not None else Model(self._path_as_model())
             model = holdings.models.setdefault("model", mine)
             if model is not mine:
                 mine.close()
             if holdings.closed:
-                holdings.release()
+                holdings.close()
         self._check_not_closed()
         return model
 
@@ -242,7 +261,7 @@ class Engine:
     def layers_computed(self) -> int:
         """Layers computed since the native engine was opened, once per layer and piece of a batch."""
         shared = self._shared()
-        with shared as ptr:
+        with shared.pinned() as ptr:
             return int(shared.native.lib.ds4x_layers_computed(ptr))
 
     def memory_used(self) -> MemoryUse:
@@ -250,7 +269,7 @@ class Engine:
         shared = self._shared()
         native = shared.native
         memory, err = native.ffi.new("ds4x_memory *"), native.new_error()
-        with shared as ptr:
+        with shared.pinned() as ptr:
             native.check(native.lib.ds4x_memory_used(ptr, memory, err), err)
         return memory_use(memory)
 
@@ -280,7 +299,7 @@ class Engine:
         shared = self._shared()
         native = shared.native
         err = native.new_error()
-        with shared.computing() as ptr:
+        with shared.pinned() as ptr, shared.compute_lock:
             native.check(native.lib.ds4x_profile(ptr, 1, err), err)
         profile = Profile(shared)
         try:
@@ -295,29 +314,45 @@ class Engine:
 
         Args:
             n_ctx: Most tokens it may hold, 1 .. 2**31 - 1. A limit, not an allocation. Default: the file's
-                context_length, at most `DEFAULT_N_CTX`. Beyond the file's context_length it works with a warning.
+                context_length, at most `DEFAULT_N_CTX`. Beyond the file's context_length it works with a
+                `ds4_core.types.ContextSizeWarning`.
             seed: Of its random numbers; None takes one from the operating system. `Session.seed` tells it.
 
         Raises:
-            InvalidRequestError: `n_ctx` out of range.
+            InvalidRequestError: `n_ctx` out of range, `seed` no integer.
             EngineClosedError, ForkedProcessError: The engine can not be used.
         """
+        session = self._session(n_ctx, seed)
+        if (excess := self._context_excess(session.n_ctx)) is not None:
+            warnings.warn(excess, ContextSizeWarning, stacklevel=2)
+        return session
+
+    def session_for_request(self, n_ctx: int | None = None, *, seed: int | None = None) -> Session:
+        """As `session`, for code that serves others: what `session` warns of is logged instead, once per handle."""
+        session = self._session(n_ctx, seed)
+        excess = self._context_excess(session.n_ctx)
+        if excess is not None and not self._holdings.warned_context:
+            self._holdings.warned_context = True
+            _LOG.warning("%s", excess)
+        return session
+
+    def _context_excess(self, n_ctx: int) -> str | None:
+        trained = self._shared().n_context_train
+        if not trained or n_ctx <= trained:
+            return None
+        return f"n_ctx {n_ctx} is more than the {trained} tokens the model was made for: answers get worse there"
+
+    def _session(self, n_ctx: int | None, seed: int | None) -> Session:
         shared = self._shared()
-        trained = shared.n_context_train
         if n_ctx is None:
-            n_ctx = min(trained or DEFAULT_N_CTX, DEFAULT_N_CTX)
-        if isinstance(n_ctx, bool) or not isinstance(n_ctx, int) or not 1 <= n_ctx <= _MAX_I32:
-            raise InvalidRequestError(f"n_ctx is {n_ctx!r}: it must be an integer from 1 to {_MAX_I32}")
-        if trained and n_ctx > trained:
-            warnings.warn(
-                f"n_ctx {n_ctx} is more than the {trained} tokens the model was made for: answers get worse there",
-                stacklevel=2,
-            )
+            n_ctx = min(shared.n_context_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
+        n_ctx = checked_int("n_ctx", n_ctx, 1, _MAX_I32)
         native = shared.native
         out, err = native.ffi.new("ds4x_session **"), native.new_error()
-        with shared.computing() as ptr:
+        session = Session._adopt(self, shared, out, n_ctx, random_seed() if seed is None else seed)
+        with shared.pinned() as ptr, shared.compute_lock:
             native.check(native.lib.ds4x_session_create(ptr, n_ctx, out, err), err)
-        return Session._adopt(self, shared, out[0], n_ctx, random_seed() if seed is None else seed)
+        return session
 
     def forward(self, spans: Sequence[Span], *, cancel: CancelFlag | None = None) -> list[SpanResult]:
         """Appends tokens to several sessions in one batch and reads the wanted logits: the one way to compute.
@@ -340,7 +375,7 @@ class Engine:
         if not spans:
             raise InvalidRequestError("forward needs at least one span")
         shared = self._shared()
-        with shared.computing() as ptr:
+        with shared.pinned() as ptr, shared.compute_lock:
             return Batch(shared, ptr, spans).run(cancel)
 
     # -- chat ----------------------------------------------------------------------------------------------------------
@@ -352,10 +387,17 @@ class Engine:
         return scheduler.generate(self, request, **options)
 
     def agenerate(self, request: ChatRequest, **options: Any) -> AsyncIterator[Event]:
-        """The same stream, awaited."""
+        """The same stream, awaited. Takes the options of `generate`."""
         from ds4_core import aio
 
         return aio.agenerate(self, request, **options)
+
+
+def _with_options(kind: type[Engine], options: registry.OpenOptions) -> Engine:
+    # What pickle and copy call.
+    engine = kind.__new__(kind)
+    engine._start(options)
+    return engine
 
 
 class Profile:
@@ -372,7 +414,7 @@ class Profile:
         if self._final is not None:
             return self._final
         native = self._shared.native
-        with self._shared as ptr:
+        with self._shared.pinned() as ptr:
             count = native.lib.ds4x_profile_read(ptr, native.ffi.NULL, 0)
             entries = native.ffi.new("ds4x_op_time[]", count)
             count = min(count, native.lib.ds4x_profile_read(ptr, entries, count))
@@ -386,7 +428,7 @@ class Profile:
         native = self._shared.native
         err = native.new_error()
         try:
-            with self._shared.computing() as ptr:
+            with self._shared.pinned() as ptr, self._shared.compute_lock:
                 self._final = self.ops
                 native.lib.ds4x_profile(ptr, 0, err)
         except EngineClosedError:

@@ -15,7 +15,7 @@ from ds4_core import registry
 from ds4_core.errors import EngineClosedError, InvalidRequestError, InvalidTokenError
 from ds4_core.models import catalogue
 from ds4_core.native import ERR_BUFFER, CData, Native
-from ds4_core.types import EngineInfo, MemoryUse, TensorInfo
+from ds4_core.types import EngineInfo, MemoryUse, TensorInfo, checked_bool, checked_int
 
 _BACKENDS = {0: "none", 1: "cpu", 2: "cuda", 3: "metal"}
 _KV_DTYPES = {0: "none", 1: "f32", 2: "f16"}
@@ -48,16 +48,17 @@ class Model:
         """
         path = catalogue.resolve(model)
         catalogue.verify_once(path)
-        lease = registry.acquire(registry.OpenOptions(path=path, vocab_only=True))
+        self._hold(registry.acquire(registry.OpenOptions(path=path, vocab_only=True)))
+
+    def _hold(self, lease: registry.Lease) -> None:
         self._shared = lease.shared
         self._finalizer = weakref.finalize(self, lease.release)
 
     @classmethod
-    def _of_engine(cls, shared: registry.SharedEngine) -> Self:
-        # A view of an engine that somebody else keeps open.
+    def _of_engine(cls, lease: registry.Lease) -> Self:
+        # On an engine that is open already. With a share of its own it works on when the engine's handle is dropped.
         model = cls.__new__(cls)
-        model._shared = shared
-        model._finalizer = weakref.finalize(model, _nothing)
+        model._hold(lease.another())
         return model
 
     def close(self) -> None:
@@ -115,7 +116,7 @@ class Model:
         ffi, lib = native.ffi, native.lib
         c_tensor, err = ffi.new("ds4x_tensor *"), native.new_error()
         tensors = []
-        with self._open as ptr:
+        with self._open.pinned() as ptr:
             for index in range(lib.ds4x_tensor_count(ptr)):
                 native.check(lib.ds4x_tensor_get(ptr, index, c_tensor, err), err)
                 tensors.append(
@@ -143,19 +144,22 @@ class Model:
         """Token ids of a text. No token is added at either end.
 
         Args:
-            text: A string (lone surrogates stand for raw bytes, as in `os.fsdecode`), or bytes, valid UTF-8 or not.
+            text: A string (the surrogates U+DC80 .. U+DCFF stand for raw bytes, as in `os.fsdecode`), or bytes, valid
+                UTF-8 or not.
             parse_special: True turns control tokens and protocol literals spelled out in the text into their ids. Leave
                 it False for text from outside: it can then not forge a control token.
 
         Raises:
+            InvalidRequestError: `text` is neither, or holds any other lone surrogate.
             NoVocabularyError: The file has no vocabulary.
         """
-        data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+        data = _text_bytes(text)
+        parse_special = checked_bool("parse_special", parse_special)
         native = self._native
         ffi, lib = native.ffi, native.lib
         n_out, err = ffi.new("size_t *"), native.new_error()
         cap = len(data) // 2 + 16
-        with self._open as ptr:
+        with self._open.pinned() as ptr:
             while True:
                 out = np.empty(cap, dtype=np.int32)
                 c_out = ffi.from_buffer("int32_t[]", out)
@@ -180,7 +184,7 @@ class Model:
         c_ids = ffi.from_buffer("int32_t[]", ids)
         n_out, err = ffi.new("size_t *"), native.new_error()
         cap = 8 * len(ids) + 16
-        with self._open as ptr:
+        with self._open.pinned() as ptr:
             while True:
                 out = bytearray(cap)
                 code = lib.ds4x_detokenize(ptr, c_ids, len(ids), ffi.from_buffer("char[]", out), cap, n_out, err)
@@ -200,7 +204,7 @@ class Model:
         ffi = native.ffi
         out, length, err = ffi.new("char **"), ffi.new("size_t *"), native.new_error()
         (token_id,) = token_array([token])
-        with self._open as ptr:
+        with self._open.pinned() as ptr:
             native.check(native.lib.ds4x_token_bytes(ptr, int(token_id), out, length, err), err)
             return bytes(ffi.buffer(out[0], length[0])) if length[0] else b""
 
@@ -211,16 +215,20 @@ class Model:
             InvalidTokenError: The id is outside the vocabulary.
         """
         (token_id,) = token_array([token])
-        with self._open as ptr:
+        with self._open.pinned() as ptr:
             kind = self._native.lib.ds4x_token_get_kind(ptr, int(token_id))
         if kind not in _TOKEN_KINDS:
             raise InvalidTokenError(f"token {token} is not in the vocabulary of {self.path}")
         return _TOKEN_KINDS[kind]
 
     def find_token(self, text: str | bytes) -> int | None:
-        """The id of the token whose text is exactly this; None when there is none."""
-        data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
-        with self._open as ptr:
+        """The id of the token whose text is exactly this; None when there is none.
+
+        Raises:
+            InvalidRequestError: As `tokenize`.
+        """
+        data = _text_bytes(text)
+        with self._open.pinned() as ptr:
             token = self._native.lib.ds4x_token_find(ptr, data, len(data))
         return None if token < 0 else int(token)
 
@@ -270,8 +278,18 @@ class Model:
         return self._special["dsml"]
 
 
-def _nothing() -> None:
-    pass
+def _text_bytes(text: Any) -> bytes:
+    if isinstance(text, (bytes, bytearray, memoryview)):
+        return bytes(text)
+    if not isinstance(text, str):
+        raise InvalidRequestError(f"the text is {type(text).__name__}: it must be str or bytes")
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(
+            f"the text holds the lone surrogate U+{ord(text[error.start]):04X} at character {error.start}, "
+            "which no encoding has"
+        ) from error
 
 
 class _Metadata(Mapping[str, Any]):
@@ -283,7 +301,7 @@ class _Metadata(Mapping[str, Any]):
     @cached_property
     def _keys(self) -> dict[str, None]:
         native = self._model._native
-        with self._model._open as ptr:
+        with self._model._open.pinned() as ptr:
             count = native.lib.ds4x_meta_count(ptr)
             keys = [native.ffi.string(native.lib.ds4x_meta_key(ptr, i)) for i in range(count)]
         return dict.fromkeys(key.decode("utf-8", "surrogateescape") for key in keys)
@@ -301,7 +319,7 @@ class _Metadata(Mapping[str, Any]):
         ffi, lib = native.ffi, native.lib
         c_key = key.encode("utf-8", "surrogateescape")
         meta, err = ffi.new("ds4x_meta *"), native.new_error()
-        with self._model._open as ptr:
+        with self._model._open.pinned() as ptr:
             native.check(lib.ds4x_meta_get(ptr, c_key, meta, err), err)
             if meta.type != lib.DS4X_META_ARRAY:
                 return self._value(native, meta)
@@ -333,12 +351,16 @@ def token_array(tokens: Sequence[int] | np.ndarray[Any, Any]) -> np.ndarray[Any,
             to say.
         InvalidRequestError: Something that is no flat sequence of integers.
     """
-    array = np.asarray(tokens)
-    if array.size == 0:
+    try:
+        array = np.asarray(tokens)
+    except (ValueError, TypeError, OverflowError) as error:  # lists of different lengths, for example
+        raise InvalidRequestError(f"tokens must be a flat sequence of integers: {error}") from error
+    if array.size == 0 and array.ndim == 1:
         return np.empty(0, dtype=np.int32)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         # Integers beyond 64 bits become objects or floats in numpy.
-        if array.ndim == 1 and not isinstance(tokens, np.ndarray) and all(isinstance(token, int) for token in tokens):
+        is_list = array.ndim == 1 and array.dtype.kind in "Of" and not isinstance(tokens, np.ndarray)
+        if is_list and all(isinstance(token, int) for token in tokens):
             raise InvalidTokenError(f"token {max(tokens, key=abs)} is not in any vocabulary: ids are 0 .. n_vocab - 1")
         raise InvalidRequestError(f"tokens must be a flat sequence of integers, not {array.dtype} {array.shape}")
     if array.min() < 0 or array.max() > 2**31 - 1:
@@ -352,7 +374,7 @@ def read_info(shared: registry.SharedEngine) -> EngineInfo:
     native = shared.native
     info, err = native.ffi.new("ds4x_engine_info *"), native.new_error()
     info.struct_size = native.ffi.sizeof("ds4x_engine_info")
-    with shared as ptr:
+    with shared.pinned() as ptr:
         native.check(native.lib.ds4x_engine_get_info(ptr, info, err), err)
     counts: dict[str, int] = {name: int(getattr(info, name)) for name in _COUNT_FIELDS}
     ids: dict[str, int] = {f"token_{name}": int(getattr(info, f"token_{name}")) for name in _TOKEN_FIELDS}
@@ -361,7 +383,7 @@ def read_info(shared: registry.SharedEngine) -> EngineInfo:
         backend=_BACKENDS[info.backend],
         isa=_ISAS[info.isa],
         exact=bool(info.exact),
-        kv_dtype=_KV_DTYPES[info.kv_dtype],
+        kv_dtype=_KV_DTYPES[info.kv_dtype if info.has_weights else 0],
         kv_simulation=bool(info.kv_simulation),
         has_weights=bool(info.has_weights),
         has_vocab=bool(info.has_vocab),
@@ -372,12 +394,11 @@ def read_info(shared: registry.SharedEngine) -> EngineInfo:
 
 def read_memory_estimate(shared: registry.SharedEngine, n_ctx: int, n_sessions: int) -> MemoryUse:
     """`ds4x_memory_estimate` as a dataclass; checks both numbers."""
-    for name, value in (("n_ctx", n_ctx), ("n_sessions", n_sessions)):
-        if not 1 <= value <= 2**31 - 1:
-            raise InvalidRequestError(f"{name} is {value}: it must be 1 .. {2**31 - 1}")
+    n_ctx = checked_int("n_ctx", n_ctx, 1, 2**31 - 1)
+    n_sessions = checked_int("n_sessions", n_sessions, 1, 2**31 - 1)
     native = shared.native
     memory, err = native.ffi.new("ds4x_memory *"), native.new_error()
-    with shared as ptr:
+    with shared.pinned() as ptr:
         native.check(native.lib.ds4x_memory_estimate(ptr, n_ctx, n_sessions, memory, err), err)
     return memory_use(memory)
 

@@ -7,7 +7,6 @@ nothing is ever searched for in the working directory or in the system's library
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -26,10 +25,6 @@ CData = Any
 ABI_VERSION: Final = 1
 
 ERR_BUFFER: Final = 13
-
-_LOG = logging.getLogger("ds4_core.libds4")
-# enum ds4x_log_level -> logging level
-_LOG_LEVELS: Final = {0: logging.DEBUG, 1: logging.INFO, 2: logging.WARNING, 3: logging.ERROR}
 
 _LOAD_LOCK = threading.Lock()
 
@@ -138,13 +133,6 @@ class Native:
             raise errors.LibraryError(
                 f"{library} has interface version {found}, this package needs {ABI_VERSION}: install both together"
             )
-        # Held here because libds4 may call it as long as any engine lives.
-        self.log_callback: CData = self.ffi.callback(
-            "void(void *, int32_t, const char *)", self._log, onerror=lambda *_: True
-        )
-
-    def _log(self, user: CData, level: int, message: CData) -> None:
-        _LOG.log(_LOG_LEVELS.get(level, logging.INFO), "%s", self.ffi.string(message).decode("utf-8", "replace"))
 
     @property
     def version(self) -> str:

@@ -6,19 +6,21 @@ in a process other than the one that opened it, and no lock is ever waited for i
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any
+from operator import itemgetter
 
 from ds4_core import native
 from ds4_core.errors import EngineClosedError, ForkedProcessError, ModelFileError, ModelNotFoundError
 from ds4_core.native import CData, Native
+
+_LOG = logging.getLogger(__name__)
 
 _SPLIT_NAME = re.compile(r"^(?P<stem>.*-)00001-of-(?P<n>\d{5})(?P<suffix>\.gguf)$")
 
@@ -67,12 +69,21 @@ def file_identity(path: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(identity)
 
 
+def _drain(queue: deque[CData], free: Callable[[CData], None], of: Callable[[CData], CData] | None = None) -> None:
+    # Frees everything in the queue. Taking an item out and freeing it happen inside one call of C code: an exception
+    # from a signal handler comes before both or after both, so that nothing is freed twice or never.
+    with suppress(IndexError):
+        items = iter(queue.popleft, None)
+        deque(map(free, items if of is None else map(of, items)), maxlen=0)
+
+
 class SharedEngine:
     """One open `ds4x_engine` with its users.
 
-    `with shared as ptr:` gives the native pointer and keeps it open until the block ends, whatever other threads close.
-    `with shared.computing() as ptr:` does the same and keeps everybody else from computing or changing sessions, so
-    that a forward and the reading of its rows are one step.
+    `with shared.pinned() as ptr:` gives the native pointer and keeps it open until the block ends, whatever other
+    threads close. `with shared.pinned() as ptr, shared.compute_lock:` also keeps everybody else from computing or
+    changing sessions, so that a forward and the reading of its rows are one step. The lock is taken by its own `with`
+    because that alone can not be torn apart by an exception of a signal handler.
     """
 
     def __init__(self, loaded: Native, ptr: CData, path: str) -> None:
@@ -81,14 +92,20 @@ class SharedEngine:
         info.struct_size = loaded.ffi.sizeof("ds4x_engine_info")
         loaded.check(loaded.lib.ds4x_engine_get_info(ptr, info, err), err)
         self.n_vocab = int(info.n_vocab)
+        self.n_batch = int(info.n_batch)
         self.n_context_train = int(info.n_context_train)
+        self.description = (
+            f"opened {path}: {info.n_layer} layers, {info.weight_bytes / 2**20:.1f} MiB of weights, "
+            f"{info.n_threads} threads"
+        )
         self.native = loaded
         self.path = path
-        self._compute_lock = threading.Lock()
-        self._ptr = ptr
+        self.compute_lock = threading.Lock()
         self._pid = os.getpid()
-        self._mutex = threading.Lock()
-        self._pins = 0
+        self._ptr = ptr
+        # Changed by single operations of built-in types only, which are atomic: no lock to wait for.
+        self._open: deque[CData] = deque([ptr])
+        self._pins: set[object] = set()
         self._closing = False
         self._dropped: deque[CData] = deque()
 
@@ -105,69 +122,58 @@ class SharedEngine:
         """True in a process that did not open the engine."""
         return os.getpid() != self._pid
 
-    def __enter__(self) -> CData:
-        self.check_process()
-        with self._mutex:
-            if self._closing:
-                raise EngineClosedError(f"the engine for {self.path} was closed")
-            self._pins += 1
-        return self._ptr
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self.is_foreign:  # forked inside the block
-            return
-        with self._mutex:
-            self._pins -= 1
-            close_now = self._closing and self._pins == 0
-        if close_now:
-            self._close_native()
-
-    def close(self) -> None:
-        """Closes now, or when the last call inside returns. Never waits."""
-        if self.is_foreign:
-            return
-        with self._mutex:
-            close_now = not self._closing and self._pins == 0
-            self._closing = True
-        if close_now:
-            self._close_native()
-
-    def _close_native(self) -> None:
-        self._free_dropped()
-        self.native.lib.ds4x_engine_close(self._ptr)
-
     @contextmanager
-    def computing(self) -> Iterator[CData]:
-        """The native pointer, with the right to compute. Waits for other threads' computations.
+    def pinned(self) -> Iterator[CData]:
+        """The native pointer, open until the block ends.
 
         Raises:
             ForkedProcessError: This process did not open the engine; no lock was touched.
             EngineClosedError: The engine was closed.
         """
-        with self as ptr:
-            try:
-                with self._compute_lock:
-                    yield ptr
-            finally:
-                self._free_dropped()
-
-    def drop_session(self, ptr: CData) -> None:
-        """Frees a native session as soon as nobody computes. Never waits; does nothing in a forked child."""
-        if not self.is_foreign:
-            self._dropped.append(ptr)
+        self.check_process()
+        pin = object()
+        try:
+            # Announced before looking: a close() either sees the pin or is seen.
+            self._pins.add(pin)
+            if self._closing:
+                raise EngineClosedError(f"the engine for {self.path} was closed")
+            yield self._ptr
+        finally:
+            self._pins.discard(pin)
             self._free_dropped()
+            self._close_when_free()
+
+    def close(self) -> None:
+        """Closes now, or when the last call inside returns. Never waits; may be called any number of times."""
+        self._closing = True
+        self._close_when_free()
+
+    def _close_when_free(self) -> None:
+        if self._closing and not self._pins and not self.is_foreign:
+            self._free_dropped()
+            _drain(self._open, self.native.lib.ds4x_engine_close)
+
+    def drop_sessions(self, owned: deque[CData]) -> None:
+        """Empties `owned` and frees the native sessions in these `ds4x_session **` as soon as nobody computes.
+
+        Never waits; NULL is allowed. In a forked child nothing is freed.
+        """
+        _drain(owned, self._dropped.append)
+        self._free_dropped()
 
     def _free_dropped(self) -> None:
         # A finalizer can run on the thread that computes, so nobody waits here: who holds the lock looks again
         # afterwards.
-        while self._dropped and not self.is_foreign and self._compute_lock.acquire(blocking=False):
+        while self._dropped and not self.is_foreign:
+            locked = False
             try:
-                while self._dropped:
-                    self.native.lib.ds4x_session_free(self._dropped.popleft())
+                (locked,) = map(self.compute_lock.acquire, (False,))  # with no place for a signal handler in between
+                if not locked:
+                    return
+                _drain(self._dropped, self.native.lib.ds4x_session_free, itemgetter(0))
             finally:
-                self._compute_lock.release()
+                if locked:
+                    self.compute_lock.release()
 
 
 class _Entry:
@@ -176,22 +182,24 @@ class _Entry:
     def __init__(self, key: tuple[object, ...]) -> None:
         self.key = key
         self.pid = os.getpid()
-        self.refs = 0
+        self.users: set[object] = set()
         self.open_lock = threading.Lock()
         self.shared: SharedEngine | None = None
 
 
 _lock = threading.Lock()
 _entries: dict[tuple[object, ...], _Entry] = {}
-_released: deque[_Entry] = deque()
+_released: deque[tuple[_Entry, object]] = deque()
+_unused: set[SharedEngine] = set()
 
 
 def _reset_after_fork() -> None:
     # The child starts with no engines; locks that other threads of the parent held would never be released here.
-    global _lock, _entries, _released
+    global _lock, _entries, _released, _unused
     _lock = threading.Lock()
     _entries = {}
     _released = deque()
+    _unused = set()
 
 
 if hasattr(os, "register_at_fork"):
@@ -201,17 +209,27 @@ if hasattr(os, "register_at_fork"):
 class Lease:
     """One user's share of a native engine. `release()` may be called any number of times, from any thread."""
 
-    def __init__(self, entry: _Entry, shared: SharedEngine) -> None:
-        """Made by `acquire` only."""
-        self._entry: _Entry | None = entry
+    def __init__(self, entry: _Entry, user: object, shared: SharedEngine) -> None:
+        """Made by `acquire` and `another` only."""
+        self._entry = entry
+        self._user = user
         self.shared = shared
+
+    def another(self) -> Lease:
+        """A second share of the same native engine. When the last one is already released, it is of no use."""
+        user = object()
+        self._entry.users.add(user)
+        return Lease(self._entry, user, self.shared)
 
     def release(self) -> None:
         """Gives the share back; the last one closes the native engine. Never waits for a lock."""
-        entry, self._entry = self._entry, None
-        if entry is not None and entry.pid == os.getpid():
-            _released.append(entry)
-            _collect()
+        _release(self._entry, self._user)
+
+
+def _release(entry: _Entry, user: object) -> None:
+    if entry.pid == os.getpid() and user in entry.users:
+        _released.append((entry, user))
+        _collect()
 
 
 def acquire(options: OpenOptions) -> Lease:
@@ -222,48 +240,59 @@ def acquire(options: OpenOptions) -> Lease:
     """
     # The path as written does not matter, only which file it leads to.
     key: tuple[object, ...] = (file_identity(options.path), replace(options, path=""))
-    with _lock:
-        entry = _entries.setdefault(key, _Entry(key))
-        entry.refs += 1
+    user = object()
+    entry: _Entry | None = None
+    opened = False
     try:
+        with _lock:
+            entry = _entries.setdefault(key, _Entry(key))
+            entry.users.add(user)
         with entry.open_lock:
             if entry.shared is None:
                 entry.shared = _open(options)
+                opened = not options.vocab_only
             shared = entry.shared
-    except BaseException:
-        Lease(entry, _NO_ENGINE).release()
-        raise
-    finally:
         _collect()
-    return Lease(entry, shared)
-
-
-_NO_ENGINE: Any = None
+        if opened:
+            _LOG.info("%s", shared.description)
+        return Lease(entry, user, shared)
+    except BaseException:
+        if entry is not None:
+            _release(entry, user)
+        raise
 
 
 def _collect() -> None:
     # Settles released shares. A finalizer can run inside the locked block of its own thread, so it must not wait:
-    # whoever has the lock looks again after leaving it.
+    # whoever has the lock looks again after leaving it. Each step may be repeated, and what is still to be done stays
+    # listed until it is done: an exception of a signal handler loses nothing.
     while _released:
-        if not _lock.acquire(blocking=False):
-            return
-        closing: list[Callable[[], None]] = []
+        locked = False
+        lock = _lock
         try:
+            (locked,) = map(lock.acquire, (False,))  # with no place for a signal handler in between
+            if not locked:
+                return
             while _released:
-                entry = _released.popleft()
-                entry.refs -= 1
-                if entry.refs == 0:
-                    _entries.pop(entry.key, None)
+                entry, user = _released[0]
+                entry.users.discard(user)
+                if not entry.users:
                     if entry.shared is not None:
-                        closing.append(entry.shared.close)
+                        _unused.add(entry.shared)
+                    if _entries.get(entry.key) is entry:
+                        del _entries[entry.key]
+                _released.popleft()
         finally:
-            _lock.release()
-        for close in closing:
-            close()
+            if locked:
+                lock.release()
+    for shared in tuple(_unused):
+        shared.close()
+        _unused.discard(shared)
 
 
 def open_count() -> int:
     """How many native engines this process has open through the registry."""
+    _collect()
     with _lock:
         count = sum(entry.shared is not None for entry in _entries.values())
     _collect()
@@ -287,7 +316,12 @@ def _open(options: OpenOptions) -> SharedEngine:
     c_options.repack = options.repack
     c_options.n_batch = options.n_batch
     c_options.kv_bytes_max = options.kv_bytes_max
-    c_options.log = loaded.log_callback
+    # No callback for messages: Python code called from inside libds4 can not pass on an exception (Ctrl-C) and must not
+    # run while the interpreter ends. The one message there is, about an engine just opened, is logged by `acquire`.
     out, err = ffi.new("ds4x_engine **"), loaded.new_error()
-    loaded.check(lib.ds4x_engine_open(c_options, out, err), err, path=options.path)
-    return SharedEngine(loaded, out[0], options.path)
+    try:
+        loaded.check(lib.ds4x_engine_open(c_options, out, err), err, path=options.path)
+        return SharedEngine(loaded, out[0], options.path)
+    except BaseException:
+        lib.ds4x_engine_close(out[0])
+        raise

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ds4_core import native
-from ds4_core.errors import InvalidRequestError
+from ds4_core.errors import InvalidRequestError, InvalidTokenError
 from ds4_core.native import CData, Native
-from ds4_core.types import FloatArray, SampleParams, SampleResult, TokenScore
+from ds4_core.types import FloatArray, SampleParams, SampleResult, TokenScore, checked_float, checked_int
 
 _U64 = 2**64 - 1
 
@@ -28,7 +31,14 @@ def rng_from_seed(seed: int) -> int:
 
     Returns:
         A 64-bit state that is never 0.
+
+    Raises:
+        InvalidRequestError: `seed` is no integer.
     """
+    try:
+        seed = operator.index(seed)
+    except TypeError as error:
+        raise InvalidRequestError(f"seed is {seed!r}: it must be an integer") from error
     z = (seed + 0x9E3779B97F4A7C15) & _U64
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _U64
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _U64
@@ -42,7 +52,8 @@ class NativeParams:
         """Converts `params`.
 
         Raises:
-            InvalidRequestError: top_p or min_p out of range, a mask of the wrong size or type.
+            InvalidRequestError: A mask of the wrong size, a penalty count or a bias out of range.
+            InvalidTokenError: A penalty or bias for a token outside the vocabulary.
         """
         self._native = loaded
         self._keep: list[Any] = []
@@ -52,10 +63,6 @@ class NativeParams:
 
     def _fill(self, entry: CData, n_vocab: int, values: SampleParams) -> None:
         ffi, lib = self._native.ffi, self._native.lib
-        if not 0 < values.top_p <= 1:
-            raise InvalidRequestError(f"top_p is {values.top_p}: it must be above 0 and at most 1")
-        if not 0 <= values.min_p <= 1:
-            raise InvalidRequestError(f"min_p is {values.min_p}: it must be from 0 to 1")
         lib.ds4x_sample_params_init(entry, ffi.sizeof("ds4x_sample_params"))
         entry.temperature = values.temperature
         entry.top_k = values.top_k
@@ -66,31 +73,33 @@ class NativeParams:
         entry.frequency_penalty = values.frequency_penalty
         entry.rng = values.rng
         if values.penalty_counts:
-            entry.penalty_tokens = self._array("int32_t[]", list(values.penalty_counts))
-            entry.penalty_counts = self._array("uint32_t[]", list(values.penalty_counts.values()))
+            counts = [
+                checked_int(f"the count of token {token}", count, 0, 2**32 - 1)
+                for token, count in values.penalty_counts.items()
+            ]
+            entry.penalty_tokens = self._array("int32_t[]", _tokens(values.penalty_counts, "penalty_counts", n_vocab))
+            entry.penalty_counts = self._array("uint32_t[]", counts)
             entry.n_penalty = len(values.penalty_counts)
         if values.bias:
-            entry.bias_tokens = self._array("int32_t[]", list(values.bias))
-            entry.bias_values = self._array("float[]", list(values.bias.values()))
+            biases = [checked_float(f"the bias of token {token}", bias) for token, bias in values.bias.items()]
+            if math.inf in biases:
+                raise InvalidRequestError("a bias is inf: it must be a finite number or -inf")
+            entry.bias_tokens = self._array("int32_t[]", _tokens(values.bias, "bias", n_vocab))
+            entry.bias_values = self._array("float[]", biases)
             entry.n_bias = len(values.bias)
         if values.mask is not None:
             words = (n_vocab + 31) // 32
-            if values.mask.dtype != np.uint32 or values.mask.shape != (words,):
-                raise InvalidRequestError(
-                    f"mask is {values.mask.dtype} {values.mask.shape}: it must be uint32 ({words},)"
-                )
+            if values.mask.shape != (words,):
+                raise InvalidRequestError(f"mask has the shape {values.mask.shape}: it must be ({words},)")
             mask = np.ascontiguousarray(values.mask)
             entry.mask = ffi.from_buffer("uint32_t[]", mask)
             self._keep.append((mask, entry.mask))
         if values.n_top > 0:
-            entry.top = self._array("ds4x_token_score[]", values.n_top)
-            entry.n_top = values.n_top
+            entry.n_top = min(values.n_top, n_vocab)
+            entry.top = self._array("ds4x_token_score[]", entry.n_top)
 
     def _array(self, c_type: str, values: Any) -> CData:
-        try:
-            array = self._native.ffi.new(c_type, values)
-        except (OverflowError, TypeError) as error:
-            raise InvalidRequestError(f"a sampling parameter does not fit {c_type}: {error}") from error
+        array = self._native.ffi.new(c_type, values)
         self._keep.append(array)
         return array
 
@@ -101,6 +110,14 @@ class NativeParams:
             TokenScore(entry.top[i].token, entry.top[i].logit, entry.top[i].logprob) for i in range(entry.n_top_out)
         )
         return SampleResult(token=entry.token, logprob=entry.logprob, top=top, rng=entry.rng)
+
+
+def _tokens(by_token: Mapping[int, Any], name: str, n_vocab: int) -> list[int]:
+    tokens = [checked_int(f"a token of {name}", token, -(2**63), 2**63) for token in by_token]
+    for token in tokens:
+        if not 0 <= token < n_vocab:
+            raise InvalidTokenError(f"{name} names token {token}, the vocabulary has 0 .. {n_vocab - 1}")
+    return tokens
 
 
 def sample_logits(logits: FloatArray, params: SampleParams) -> SampleResult:

@@ -40,6 +40,13 @@ def generate(engine: Engine, request: ChatRequest, *, cancel: CancelFlag | None 
         GenerationCancelled: The flag was raised.
         DS4Error: Whatever opening the model or computing raises.
     """
+    return generate_until(engine, request, cancel=cancel)
+
+
+def generate_until(
+    engine: Engine, request: ChatRequest, *, cancel: CancelFlag | None = None, abandon: CancelFlag | None = None
+) -> Generator[Event, None, None]:
+    """`generate` with a second flag, for whoever drives it and must not raise the caller's."""
     started = time.monotonic()
     info = engine.open().info
     vocabulary = engine.model
@@ -63,8 +70,8 @@ def generate(engine: Engine, request: ChatRequest, *, cancel: CancelFlag | None 
     decoder = StreamDecoder(vocabulary, stop=request.stop, reasoning=_is_thinking(vocabulary, prompt))
     deadline = None if request.timeout_s is None else started + request.timeout_s
 
-    with engine.session(n_ctx=n_ctx) as session:
-        steps = _Steps(engine, session, request, seed, cancel or CancelFlag(), deadline, n_batch=info.n_batch)
+    with engine.session_for_request(n_ctx=n_ctx) as session:
+        steps = _Steps(engine, session, request, seed, (cancel, abandon), deadline, n_batch=info.n_batch)
         reason: FinishReason = "length"
         token = steps.prefill(prompt)
         while True:
@@ -92,7 +99,7 @@ class _Steps:
         session: Session,
         request: ChatRequest,
         seed: int,
-        cancel: CancelFlag,
+        flags: tuple[CancelFlag | None, CancelFlag | None],
         deadline: float | None,
         *,
         n_batch: int,
@@ -100,7 +107,7 @@ class _Steps:
         self._engine = engine
         self._session = session
         self._request = request
-        self._cancel = cancel
+        self._cancel, self._abandon = flags
         self._deadline = deadline
         self._n_batch = n_batch
         sampling = request.sampling
@@ -147,7 +154,7 @@ class _Steps:
             sample=self._params if sample else None,
             copy_logits=False,
         )
-        (result,) = self._engine.forward([span])
+        (result,) = self._engine.forward([span], cancel=self._abandon)
         if result.error is not None:
             raise result.error
         return result.sample

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +21,7 @@ from ds4_core.model import token_array
 from ds4_core.native import CData
 from ds4_core.registry import SharedEngine
 from ds4_core.sampling import log_softmax, rng_from_seed, sample_logits
-from ds4_core.types import CancelFlag, FloatArray, SampleParams, Span, TokenScore
+from ds4_core.types import CancelFlag, FloatArray, SampleParams, Span, TokenScore, checked_int
 
 if TYPE_CHECKING:
     from ds4_core.engine import Engine
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 class Session:
     """Tokens, their KV state, and the logits that the last one left. Made by `Engine.session`.
 
-    Every method either does what it says or raises and leaves the session as it was. A session is used by one thread at
-    a time; different sessions of an engine may be used from different threads.
+    Every method either does what it says or raises and leaves the session as it was; after an exception from outside
+    (Ctrl-C, a signal handler) one of the two is true as well. A session is used by one thread at a time; different
+    sessions of an engine may be used from different threads.
     """
 
     def __init__(self) -> None:
@@ -39,41 +41,42 @@ class Session:
 
     _engine: Engine
     _shared: SharedEngine
-    _ptr: CData
+    _out: CData
+    _owned: deque[CData]
     _n_ctx: int
     _tokens: list[int]
-    _logits: FloatArray | None
+    _last: tuple[int, FloatArray] | None
     _seed: int
     _rng: int
 
     @classmethod
-    def _adopt(cls, engine: Engine, shared: SharedEngine, ptr: CData, n_ctx: int, seed: int) -> Self:
-        # Takes ownership of a native session.
+    def _adopt(cls, engine: Engine, shared: SharedEngine, out: CData, n_ctx: int, seed: int) -> Self:
+        # Takes ownership of the native session that the caller is about to put into `out`: made first, so that nothing
+        # is lost when an exception comes in between.
         session = cls.__new__(cls)
         session._engine = engine  # keeps the engine's share alive as long as the session
         session._shared = shared
-        session._ptr = ptr
+        session._out = out
         session._n_ctx = n_ctx
         session._tokens = []  # what the native session holds; read without waiting for other sessions' computations
-        session._logits = None
+        session._last = None  # number of tokens, logits after them; of no use when it is another number by now
         session._seed = seed
         session._rng = rng_from_seed(seed)
-        session._finalizer = weakref.finalize(session, shared.drop_session, ptr)
+        session._owned = deque([out])  # empty after close()
+        weakref.finalize(session, shared.drop_sessions, session._owned)
         return session
-
-    _finalizer: weakref.finalize[[CData], Session]
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Frees the KV state. Safe to call twice; a computation of another session is not waited for."""
-        self._finalizer()
-        self._logits = None
+        self._shared.drop_sessions(self._owned)
+        self._last = None
 
     @property
     def closed(self) -> bool:
         """True after `close()`."""
-        return not self._finalizer.alive
+        return not self._owned
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -95,11 +98,29 @@ class Session:
             raise EngineClosedError("the session was closed")
         if shared is not self._shared:
             raise InvalidRequestError("the session belongs to another engine")
+        # An exception between a native call and its entry in `_tokens` leaves the two apart: then that call is undone.
+        native = shared.native
+        pos = native.lib.ds4x_session_pos(self._ptr)
+        if pos > len(self._tokens):
+            err = native.new_error()
+            native.check(native.lib.ds4x_session_rewind(self._ptr, len(self._tokens), native.ffi.NULL, err), err)
+        elif pos < len(self._tokens):
+            self._last = None
+            del self._tokens[pos:]
+
+    @property
+    def _ptr(self) -> CData:
+        return self._out[0]
+
+    @property
+    def _logits(self) -> FloatArray | None:
+        last = self._last
+        return last[1] if last is not None and last[0] == len(self._tokens) else None
 
     def _advance(self, ids: Any, logits: FloatArray | None) -> None:
         # The native session has taken these tokens; `logits` are those after the last of them, None when not read.
         self._tokens += ids.tolist()
-        self._logits = logits
+        self._last = None if logits is None else (len(self._tokens), logits)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -151,7 +172,9 @@ class Session:
 
         Args:
             tokens: At least one id.
-            cancel: Stops the computation; the session then holds what it shares with `tokens`, or is unchanged.
+            cancel: Stops the computation; the session is then unchanged, or holds a beginning of `tokens`: what it had
+                in common with them, and maybe more. The same is true after Ctrl-C, which stops it after at most one
+                piece of the engine's `n_batch` tokens, and after an OutOfMemoryError.
 
         Raises:
             InvalidRequestError: No tokens.
@@ -161,14 +184,12 @@ class Session:
         ids = token_array(tokens)
         if not len(ids):
             raise InvalidRequestError("the prompt is empty: at least one token is needed")
+        CancelFlag.pointer_of(cancel)
         if len(ids) > self._n_ctx:
             raise ContextFullError(
                 f"the prompt has {len(ids)} tokens, n_ctx is {self._n_ctx}: shorten it or make a larger session"
             )
-        if ids.max() >= self._shared.n_vocab:
-            raise InvalidTokenError(
-                f"token {ids.max()} is outside the vocabulary: ids are 0 .. {self._shared.n_vocab - 1}"
-            )
+        self._check_ids(ids)
         kept = self._common_prefix(ids)
         if kept == len(ids) == self.pos and self._logits is not None:
             return
@@ -180,16 +201,43 @@ class Session:
     def eval(self, tokens: int | Sequence[int], *, cancel: CancelFlag | None = None) -> None:
         """Appends one token, or several; afterwards `logits()` are those of the last.
 
+        Ctrl-C stops it after at most one piece of the engine's `n_batch` tokens; the session is then unchanged.
+
         Raises:
             InvalidRequestError: No tokens.
             InvalidTokenError, ContextFullError, GenerationCancelled, OutOfMemoryError: The session is unchanged.
         """
-        self._append([tokens] if isinstance(tokens, int) else tokens, cancel)
+        pos, last = self.pos, self._last
+        try:
+            self._append(token_array([tokens] if isinstance(tokens, (int, np.integer)) else tokens), cancel)
+        except BaseException:
+            # The native session follows when it is used next.
+            del self._tokens[pos:]
+            self._last = last
+            raise
 
-    def _append(self, tokens: Any, cancel: CancelFlag | None) -> None:
-        (result,) = self._engine.forward([Span(self, tokens, cancel=cancel)])
-        if result.error is not None:
-            raise result.error
+    def _check_ids(self, ids: Any) -> None:
+        n_vocab = self._shared.n_vocab
+        if ids.max() >= n_vocab:
+            raise InvalidTokenError(f"token {ids.max()} is outside the vocabulary: ids are 0 .. {n_vocab - 1}")
+
+    def _append(self, ids: Any, cancel: CancelFlag | None) -> None:
+        # In pieces, so that signal handlers get their turn. Others do not, and a close() waits for the end.
+        from ds4_core.batch import Batch
+
+        shared = self._engine._shared()
+        size = max(1, shared.n_batch)
+        if len(ids) > size:  # what would stop a later piece is told before the first
+            self._check_ids(ids)
+            if self.pos + len(ids) > self._n_ctx:
+                raise ContextFullError(f"{len(ids)} tokens at position {self.pos} do not fit, n_ctx is {self._n_ctx}")
+        with shared.pinned() as ptr, shared.compute_lock:
+            for begin in range(0, max(1, len(ids)), size):
+                end = begin + size
+                span = Span(self, ids[begin:end], wanted=None if end >= len(ids) else (), cancel=cancel)
+                (result,) = Batch(shared, ptr, [span]).run(None)
+                if result.error is not None:
+                    raise result.error
 
     def rewind(self, pos: int, *, cancel: CancelFlag | None = None) -> None:
         """Goes back to the first `pos` tokens, exactly. A few tokens back cost nothing, further back some recomputing.
@@ -202,16 +250,21 @@ class Session:
         """
         shared = self._engine._shared()
         native = shared.native
-        err = native.new_error()
-        with shared.computing():
+        err, flag = native.new_error(), CancelFlag.pointer_of(cancel)
+        with shared.pinned(), shared.compute_lock:
             self._check_usable(shared)
-            if not 0 <= pos <= self.pos:
+            if not 0 <= checked_int("pos", pos, -(2**63), 2**63) <= self.pos:
                 raise InvalidRequestError(f"can not rewind to {pos}: the session is at {self.pos}")
-            flag = cancel.pointer if cancel is not None else native.ffi.NULL
-            native.check(native.lib.ds4x_session_rewind(self._ptr, pos, flag, err), err)
-            if pos < self.pos:
-                self._logits = None
+            # Entered first: after an exception from outside the native session follows when it is used next.
+            dropped, last = self._tokens[pos:], self._last
+            if dropped:
+                self._last = None
             del self._tokens[pos:]
+            code = native.lib.ds4x_session_rewind(self._ptr, pos, flag, err)
+            if code != 0:
+                self._tokens += dropped
+                self._last = last
+            native.check(code, err)
 
     def fork(self, *, seed: int | None = None) -> Session:
         """A second session with the same tokens, KV and logits. The two go their own ways; memory is shared meanwhile.
@@ -222,12 +275,12 @@ class Session:
         shared = self._engine._shared()
         native = shared.native
         out, err = native.ffi.new("ds4x_session **"), native.new_error()
-        with shared.computing():
+        fork = Session._adopt(self._engine, shared, out, self._n_ctx, self._seed if seed is None else seed)
+        with shared.pinned(), shared.compute_lock:
             self._check_usable(shared)
             native.check(native.lib.ds4x_session_fork(self._ptr, out, err), err)
-            fork = Session._adopt(self._engine, shared, out[0], self._n_ctx, self._seed if seed is None else seed)
             fork._tokens = self._tokens.copy()
-            fork._logits = self._logits
+            fork._last = self._last
             if seed is None:
                 fork._rng = self._rng
         return fork
@@ -235,7 +288,7 @@ class Session:
     def _common_prefix(self, ids: Any) -> int:
         shared = self._engine._shared()
         native = shared.native
-        with shared.computing():
+        with shared.pinned(), shared.compute_lock:
             self._check_usable(shared)
             return int(
                 native.lib.ds4x_session_common_prefix(self._ptr, native.ffi.from_buffer("int32_t[]", ids), len(ids))
@@ -311,11 +364,10 @@ class Session:
         if (tokens is None) == (top_k is None):
             raise InvalidRequestError("give either tokens or top_k")
         if top_k is not None:
-            if top_k < 1:
-                raise InvalidRequestError(f"top_k is {top_k}: it must be at least 1")
+            top_k = checked_int("top_k", top_k, 1, 2**31 - 1)
             ids: Any = np.argsort(-row, kind="stable")[:top_k]
         else:
-            ids = token_array(tokens or [])
+            ids = token_array([] if tokens is None else tokens)
             if ids.size and ids.max() >= row.size:
                 raise InvalidTokenError(f"token {ids.max()} is outside the vocabulary: ids are 0 .. {row.size - 1}")
         logprobs = log_softmax(row)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,8 +12,9 @@ import cffi
 import numpy as np
 import numpy.typing as npt
 
+from ds4_core.errors import DS4Error, InvalidRequestError
+
 if TYPE_CHECKING:
-    from ds4_core.errors import DS4Error
     from ds4_core.session import Session
 
 Backend = Literal["auto", "cpu", "cuda", "metal"]
@@ -22,6 +25,53 @@ Isa = Literal["auto", "portable", "avx2", "avx512", "neon"]
 FloatArray = npt.NDArray[np.float32]
 
 _FFI = cffi.FFI()
+
+_MAX_I32 = 2**31 - 1
+
+
+class ContextSizeWarning(UserWarning):
+    """A session may grow beyond the context that the model was made for."""
+
+
+def checked_int(name: str, value: Any, low: int, high: int) -> int:
+    """`value` as a plain int.
+
+    Raises:
+        InvalidRequestError: No integer (bools are none), or not from `low` to `high`.
+    """
+    try:
+        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not low <= number <= high:
+        raise InvalidRequestError(f"{name} is {value!r}: it must be an integer from {low} to {high}")
+    return number
+
+
+def checked_bool(name: str, value: Any) -> bool:
+    """`value`, which must be True or False.
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidRequestError(f"{name} is {value!r}: it must be True or False")
+    return bool(value)
+
+
+def checked_float(name: str, value: Any) -> float:
+    """`value` as a plain float; infinities pass.
+
+    Raises:
+        InvalidRequestError: No number, or not a number (NaN).
+    """
+    try:
+        number = math.nan if isinstance(value, (bool, np.bool_, str, bytes)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if math.isnan(number):
+        raise InvalidRequestError(f"{name} is {value!r}: it must be a number")
+    return number
 
 
 class CancelFlag:
@@ -52,6 +102,19 @@ class CancelFlag:
     def pointer(self) -> Any:
         """The address libds4 polls (`int32_t *`); valid as long as this object lives."""
         return self._cell
+
+    @staticmethod
+    def pointer_of(flag: CancelFlag | None) -> Any:
+        """The address of a flag, NULL for None.
+
+        Raises:
+            InvalidRequestError: `flag` is something else.
+        """
+        if flag is None:
+            return _FFI.NULL
+        if not isinstance(flag, CancelFlag):
+            raise InvalidRequestError(f"cancel is {flag!r}: it must be a CancelFlag or None")
+        return flag.pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +207,8 @@ class SampleParams:
 
     Attributes:
         temperature: 0 or less takes the most likely token and leaves the generator alone.
-        top_k: Keep this many tokens; 0 is off.
-        top_p: Keep the smallest set of tokens whose probabilities add up to this; 1 is off.
+        top_k: Keep this many tokens; 0 or less is off.
+        top_p: Above 0; keep the smallest set of tokens whose probabilities add up to this; 1 is off.
         min_p: Drop tokens less likely than this share of the most likely one; 0 is off.
         repetition_penalty: Above 0; positive logits are divided by it, negative ones multiplied; 1 is off.
         presence_penalty: Subtracted once for each token in `penalty_counts`.
@@ -153,8 +216,11 @@ class SampleParams:
         penalty_counts: Token id -> occurrences, for the three penalties.
         mask: uint32 `[ceil(n_vocab / 32)]`, bit i of the whole = token i is allowed (least significant bit first).
         bias: Token id -> value added to its logit; `-inf` forbids the token.
-        n_top: How many of the most likely tokens to report beside the drawn one.
-        rng: State of the generator (xorshift64*), not 0; see `ds4_core.sampling.rng_from_seed`.
+        n_top: How many of the most likely tokens to report beside the drawn one; at most all of them.
+        rng: State of the generator (xorshift64*), 1 .. 2**64 - 1; see `ds4_core.sampling.rng_from_seed`.
+
+    Raises:
+        InvalidRequestError: A value of the wrong type, not a number, or out of range.
     """
 
     temperature: float = 1.0
@@ -169,6 +235,31 @@ class SampleParams:
     bias: dict[int, float] = field(default_factory=dict)
     n_top: int = 0
     rng: int = 1
+
+    def __post_init__(self) -> None:
+        """Checks everything that can be checked without a vocabulary, and turns NumPy's numbers into plain ones."""
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"):
+            object.__setattr__(self, name, checked_float(name, getattr(self, name)))
+        object.__setattr__(self, "top_k", checked_int("top_k", self.top_k, -_MAX_I32, _MAX_I32))
+        object.__setattr__(self, "n_top", checked_int("n_top", self.n_top, 0, _MAX_I32))
+        object.__setattr__(self, "rng", checked_int("rng", self.rng, 1, 2**64 - 1))
+        if not 0 < self.top_p <= 1:
+            raise InvalidRequestError(f"top_p is {self.top_p}: it must be above 0 and at most 1")
+        if not 0 <= self.min_p <= 1:
+            raise InvalidRequestError(f"min_p is {self.min_p}: it must be from 0 to 1")
+        if not 0 < self.repetition_penalty < math.inf:
+            raise InvalidRequestError(
+                f"repetition_penalty is {self.repetition_penalty}: it must be above 0 and not infinite"
+            )
+        for name in ("presence_penalty", "frequency_penalty"):
+            if math.isinf(getattr(self, name)):
+                raise InvalidRequestError(f"{name} is {getattr(self, name)}: it must not be infinite")
+        for name in ("penalty_counts", "bias"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise InvalidRequestError(f"{name} is {getattr(self, name)!r}: it must be a dict by token id")
+        if self.mask is not None and not (isinstance(self.mask, np.ndarray) and self.mask.dtype == np.uint32):
+            kind = self.mask.dtype if isinstance(self.mask, np.ndarray) else type(self.mask).__name__
+            raise InvalidRequestError(f"mask is {kind}: it must be a NumPy array of uint32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +298,8 @@ class SpanResult:
     """What became of one span.
 
     Attributes:
-        error: None, or why this span (and only this one) failed; its session is then as it was before. Only an error in
-            drawing a token (nothing left after a mask, for example) comes after the tokens were appended.
+        error: None, or why this span (and only this one) failed; its session is then as it was before. Only when there
+            is no token left to draw (all masked, for example) that comes after the tokens were appended.
         logits: float32 `[n_wanted, n_vocab]`; `[0, n_vocab]` after an error or without `copy_logits`.
         sample: The drawn token when `Span.sample` was given and nothing failed.
     """

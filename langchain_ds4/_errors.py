@@ -28,20 +28,49 @@ class DS4TimeoutError(lc.ModelTimeoutError, GenerationTimeoutError):
 
 
 class DS4APIError(lc.ModelAPIError, core.DS4Error):
-    """The engine failed. Trying again would fail again."""
+    """The engine failed. Trying again would fail again. Every kind of failure has a class of its own below this one."""
 
     is_retryable = False
 
 
+def _dual(error: type[core.DS4Error]) -> type[DS4APIError]:
+    """The class that is both DS4APIError and this error, kept in this module under its name so that it pickles."""
+    names = {"__module__": __name__, "__qualname__": f"DS4{error.__name__}", "__doc__": error.__doc__}
+    dual = type(f"DS4{error.__name__}", (DS4APIError, error), names)
+    globals()[dual.__name__] = dual
+    return dual
+
+
+_API_ERRORS: dict[type[core.DS4Error], type[DS4APIError]] = {
+    error: _dual(error)
+    for error in (
+        core.ModelFileError,
+        core.ModelFormatError,
+        core.InvalidModelError,
+        core.OutOfMemoryError,
+        core.InvalidTokenError,
+        core.ContextFullError,
+        core.EngineStateError,
+        core.EngineClosedError,
+        core.ForkedProcessError,
+        core.NoVocabularyError,
+        core.BackendError,
+        core.InternalError,
+        core.LibraryError,
+    )
+}
+
+
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raises LangChain's counterpart of a ds4_core error, with the original as its cause.
+    """Raises the class that is LangChain's counterpart of a ds4_core error and that error, with the original as cause.
 
-    UnsupportedError passes as it is: it is a NotImplementedError, which LangChain itself raises for missing features.
+    Two pass as they are: UnsupportedError is a NotImplementedError, which LangChain itself raises for missing features,
+    and GenerationCancelled is no failure.
     """
     try:
         yield
-    except (lc.ModelError, core.UnsupportedError):
+    except (lc.ModelError, core.UnsupportedError, core.GenerationCancelled):
         raise
     except ContextOverflowError as error:
         raise DS4ContextOverflowError(str(error), n_prompt=error.n_prompt, n_ctx=error.n_ctx) from error
@@ -52,4 +81,5 @@ def translate_errors() -> Iterator[None]:
     except core.InvalidRequestError as error:
         raise DS4InvalidRequestError(str(error)) from error
     except core.DS4Error as error:
-        raise DS4APIError(str(error)) from error
+        dual = next((_API_ERRORS[kind] for kind in type(error).__mro__ if kind in _API_ERRORS), DS4APIError)
+        raise dual(str(error)) from error

@@ -49,7 +49,9 @@ def _message(message: BaseMessage, index: int) -> Message:
     if role != "assistant":
         return Message(role, text)
     given = message.additional_kwargs.get("reasoning_content")
-    return Message(role, text, reasoning=given if isinstance(given, str) else reasoning)
+    if given is not None and not isinstance(given, str):
+        raise InvalidRequestError(f"messages[{index}] has the reasoning_content {given!r:.80}: it must be a str")
+    return Message(role, text, reasoning=reasoning if given is None else given)
 
 
 def _role(message: BaseMessage, index: int) -> Role:
@@ -82,7 +84,10 @@ def _content(content: str | list[Any], index: int) -> tuple[str, str]:
         elif kind in ("text", "text-plain") and isinstance(block.get("text"), str):
             text.append(block["text"])
         elif kind in ("reasoning", "thinking"):
-            reasoning.append(block.get(kind) or "")
+            thought = block.get(kind)
+            if thought is not None and not isinstance(thought, str):
+                raise InvalidRequestError(f"messages[{index}] has a {kind!r} block with {thought!r:.80}, not a str")
+            reasoning.append(thought or "")
         elif kind in ("tool_call", "tool_use", "invalid_tool_call", "tool_call_chunk"):
             raise UnsupportedError(f"messages[{index}] holds a {kind!r} block: tool calls are not supported yet")
         else:

@@ -22,17 +22,24 @@ from ds4_core._version import __version__
 from ds4_core.aio import agenerate
 from ds4_core.chat import Accumulator, ChatRequest, collect, count_tokens
 from ds4_core.chat import ChatResult as CoreResult
+from ds4_core.chat.engines import (
+    DEFAULT_MODEL,
+    LOAD_OPTIONS,
+    check_engine_options,
+    check_numbers,
+    identity,
+    model_as_str,
+    model_name,
+)
 from ds4_core.chat.request import REQUEST_OPTIONS, build_request, unknown_option
-from ds4_core.errors import DS4Error, UnsupportedError
-from ds4_core.models import catalogue
-from ds4_core.registry import file_identity
+from ds4_core.errors import UnsupportedError
 from ds4_core.scheduler import generate
 from langchain_ds4._errors import translate_errors
 from langchain_ds4._messages import chunk_from_event, from_result, to_core, token_usage
 
 # Names that every hosted model takes and that mean nothing for one in this process: these three are dropped, no other.
 _IGNORED = ("api_key", "base_url", "max_retries")
-_LOAD_OPTIONS = ("backend", "n_threads", "exact", "kv_dtype")
+_NUMBERS = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens", "n_ctx", "timeout", "n_threads")
 
 
 class ChatDS4(BaseChatModel):
@@ -57,7 +64,7 @@ class ChatDS4(BaseChatModel):
     Leaving a stream early (`break`, `close()`, `aclose()`, cancelling the task) stops the generation within one token.
     """
 
-    model: str = "ds4-tiny"
+    model: str = DEFAULT_MODEL
     """A catalogue name, or the path of a `.gguf` file."""
     temperature: float = 1.0
     """0 always takes the most likely token."""
@@ -90,7 +97,7 @@ class ChatDS4(BaseChatModel):
     kv_dtype: Literal["auto", "f32", "f16"] = "auto"
     """Type of the KV rows."""
     engine: Engine | None = Field(default=None, exclude=True, repr=False)
-    """A ready engine to use instead of opening `model`."""
+    """A ready engine to use instead of opening `model`; `model` and the load options are then left out."""
 
     _opened: tuple[tuple[Any, ...], Engine] | None = PrivateAttr(default=None)
 
@@ -104,7 +111,13 @@ class ChatDS4(BaseChatModel):
         for name in values:
             if name not in known:
                 raise TypeError(f"{cls.__name__}: {unknown_option(name, known)}")
+        check_numbers(values, _NUMBERS)
         return values
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _model_as_str(cls, model: Any) -> Any:
+        return model_as_str(model)
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -114,6 +127,7 @@ class ChatDS4(BaseChatModel):
     @model_validator(mode="after")
     def _check_options(self) -> Self:
         build_request(self._request_options(), {}, prompt="any")
+        check_engine_options(self.model, self._load_options(), self.engine)
         return self
 
     @model_validator(mode="after")
@@ -121,10 +135,33 @@ class ChatDS4(BaseChatModel):
         self._add_version("langchain-ds4", __version__)
         return self
 
+    # --------------------------------------------------------------------------------------------------- copies
+
+    @override
+    def __getstate__(self) -> dict[Any, Any]:
+        # Whoever unpickles opens an engine of its own.
+        state = super().__getstate__()
+        return {**state, "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_opened": None}}
+
+    @override
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # An engine is shared, never copied.
+        memo = {} if memo is None else memo
+        for engine in (self.engine, self._opened[1] if self._opened else None):
+            if engine is not None:
+                memo[id(engine)] = engine
+        return super().__deepcopy__(memo)
+
     # ------------------------------------------------------------------------------------------------- requests
 
     def _request_options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in REQUEST_OPTIONS}
+
+    def _load_options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in LOAD_OPTIONS}
+
+    def _model_name(self) -> str:
+        return model_name(self.model, self.engine)
 
     def _request(
         self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
@@ -136,11 +173,12 @@ class ChatDS4(BaseChatModel):
 
     def _engine(self) -> Engine:
         """The engine, opened when it was not. A copy of this object with other load options opens its own."""
+        options = self._load_options()
         if self.engine is not None:
+            check_engine_options(self.model, options, self.engine)  # a copy may have been given some
             return self.engine
-        key = (self.model, *(getattr(self, name) for name in _LOAD_OPTIONS))
+        key = (self.model, *options.values())
         if self._opened is None or self._opened[0] != key:
-            options = {name: getattr(self, name) for name in _LOAD_OPTIONS}
             self._opened = (key, Engine(model=self.model, **options))
         return self._opened[1]
 
@@ -165,7 +203,7 @@ class ChatDS4(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         with translate_errors(), closing(generate(self._engine(), self._request(messages, stop, kwargs))) as events:
             for event in events:
-                yield chunk_from_event(event, self.model)
+                yield chunk_from_event(event, self._model_name())
 
     @override
     async def _agenerate(
@@ -190,15 +228,15 @@ class ChatDS4(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        with translate_errors():
-            async with aclosing(agenerate(self._engine(), self._request(messages, stop, kwargs))) as events:
-                async for event in events:
-                    yield chunk_from_event(event, self.model)
+        # Nothing is awaited when it is left early: the event loop may be ending.
+        with translate_errors(), closing(agenerate(self._engine(), self._request(messages, stop, kwargs))) as events:
+            async for event in events:
+                yield chunk_from_event(event, self._model_name())
 
     def _chat_result(self, result: CoreResult) -> ChatResult:
         return ChatResult(
-            generations=[ChatGeneration(message=from_result(result, self.model))],
-            llm_output={"token_usage": token_usage(result.finish.usage), "model_name": self.model},
+            generations=[ChatGeneration(message=from_result(result, self._model_name()))],
+            llm_output={"token_usage": token_usage(result.finish.usage), "model_name": self._model_name()},
         )
 
     @override
@@ -207,7 +245,7 @@ class ChatDS4(BaseChatModel):
         for output in llm_outputs:
             for name, count in (output or {}).get("token_usage", {}).items():
                 total[name] = total.get(name, 0) + count
-        return {"token_usage": total, "model_name": self.model}
+        return {"token_usage": total, "model_name": self._model_name()}
 
     # ------------------------------------------------------------------------------------------------- identity
 
@@ -220,27 +258,22 @@ class ChatDS4(BaseChatModel):
     @override
     def _identifying_params(self) -> dict[str, Any]:
         """Everything an answer depends on, so that a response cache never mixes two models up."""
-        params = {name: getattr(self, name) for name in ("model", *REQUEST_OPTIONS, *_LOAD_OPTIONS)}
+        params = self._request_options()
         # LangChain overwrites "stop" with that of the call, so the object's own needs another name.
         params["own_stop"] = params.pop("stop")
-        return {**params, "file": self._file_identity()}
-
-    def _file_identity(self) -> tuple[tuple[str, int, int], ...] | None:
-        try:
-            return file_identity(self.engine.model.path if self.engine else catalogue.resolve(self.model))
-        except DS4Error:
-            return None  # the call itself will say what is wrong with the file
+        return {**identity(self.model, self._load_options(), self.engine), **params}
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop if stop is not None else self.stop, **kwargs)
         params["ls_provider"] = "ds4"
+        params["ls_model_name"] = kwargs.get("model") or self._model_name()
         return params
 
     # --------------------------------------------------------------------------------------------------- tokens
 
     def _vocabulary(self) -> Model:
-        return self.engine.model if self.engine is not None else Model(self.model)
+        return self._engine().model
 
     @override
     def get_token_ids(self, text: str) -> list[int]:
@@ -273,7 +306,7 @@ class ChatDS4(BaseChatModel):
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Raises UnsupportedError unless there is nothing to bind: the model's tool calls are not read yet."""
-        if tools or tool_choice or kwargs.get("response_format"):
+        if tools or tool_choice not in (None, "none", "auto") or kwargs.get("response_format"):
             raise UnsupportedError("ChatDS4 does not support tools yet; use it without bind_tools")
         return self.bind(**kwargs)
 

@@ -1,6 +1,14 @@
 """LlamaIndex integration of DS4: `DS4LLM`, an LLM that runs in this process."""
 
 from ds4_core._version import __version__
-from llama_index_ds4.base import DS4LLM
+
+try:
+    from llama_index_ds4.base import DS4LLM
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "llama_index":
+        raise
+    raise ImportError(
+        f'{error}; llama_index_ds4 needs LlamaIndex: pip install "ds4-integrations[llama-index]"', name=error.name
+    ) from error
 
 __all__ = ["DS4LLM", "__version__"]

@@ -25,6 +25,14 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from ds4_core import Engine, Model
 from ds4_core.aio import agenerate
 from ds4_core.chat import ChatRequest, Message
+from ds4_core.chat.engines import (
+    DEFAULT_MODEL,
+    LOAD_OPTIONS,
+    check_engine_options,
+    check_numbers,
+    model_as_str,
+    model_name,
+)
 from ds4_core.chat.request import REQUEST_OPTIONS, build_request, unknown_option
 from ds4_core.engine import DEFAULT_N_CTX
 from ds4_core.errors import UnsupportedError
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
 
     from llama_index.core.tools.types import BaseTool
 
-_LOAD_OPTIONS = ("backend", "n_threads", "exact", "kv_dtype")
+_NUMBERS = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens", "n_ctx", "timeout", "n_threads")
 # Part of the context that query engines keep free for an answer when max_tokens does not say.
 _DEFAULT_NUM_OUTPUT = 1024
 
@@ -62,7 +70,7 @@ class DS4LLM(FunctionCallingLLM):
     Leaving a stream early (`break`, `close()`, `aclose()`, cancelling the task) stops the generation within one token.
     """
 
-    model: str = Field(default="ds4-tiny", description="A catalogue name, or the path of a .gguf file.")
+    model: str = Field(default=DEFAULT_MODEL, description="A catalogue name, or the path of a .gguf file.")
     temperature: float = Field(default=1.0, description="0 always takes the most likely token.")
     top_p: float = Field(default=1.0, description="Keeps the most likely tokens up to this share of probability.")
     top_k: int = Field(default=0, description="Keeps this many tokens; 0 keeps all.")
@@ -90,14 +98,31 @@ class DS4LLM(FunctionCallingLLM):
             for name in values:
                 if name not in known:
                     raise TypeError(f"{cls.__name__}: {unknown_option(name, known)}")
+            check_numbers(values, _NUMBERS)
             if isinstance(values.get("stop"), str):
                 values = {**values, "stop": [values["stop"]]}
+            if "model" in values:
+                values = {**values, "model": model_as_str(values["model"])}
         return values
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:
         build_request(self._request_options(), {}, prompt="any")
+        check_engine_options(self.model, self._load_options(), self.engine)
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: everything but the opened engine; whoever unpickles opens one of its own."""
+        state = dict(super().__getstate__())
+        return {**state, "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_opened": None}}
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy that shares the engine: one is never copied."""
+        memo = {} if memo is None else memo
+        for engine in (self.engine, self._opened[1] if self._opened else None):
+            if engine is not None:
+                memo[id(engine)] = engine
+        return super().__deepcopy__(memo)
 
     @classmethod
     def class_name(cls) -> str:
@@ -130,12 +155,15 @@ class DS4LLM(FunctionCallingLLM):
         return self._context[1]
 
     def _model_name(self) -> str:
-        return os.path.basename(self.model).removesuffix(".gguf")
+        return os.path.basename(model_name(self.model, self.engine)).removesuffix(".gguf")
 
     # ------------------------------------------------------------------------------------------------- requests
 
     def _request_options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in REQUEST_OPTIONS}
+
+    def _load_options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in LOAD_OPTIONS}
 
     def _chat_request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
         return build_request(self._request_options(), kwargs, messages=to_core(messages))
@@ -147,11 +175,12 @@ class DS4LLM(FunctionCallingLLM):
 
     def _engine(self) -> Engine:
         """The engine to use, not opened yet. A copy of this object with other load options gets its own."""
+        options = self._load_options()
         if self.engine is not None:
+            check_engine_options(self.model, options, self.engine)  # a copy may have been given some
             return self.engine
-        key = (self.model, *(getattr(self, name) for name in _LOAD_OPTIONS))
+        key = (self.model, *options.values())
         if self._opened is None or self._opened[0] != key:
-            options = {name: getattr(self, name) for name in _LOAD_OPTIONS}
             self._opened = (key, Engine(model=self.model, **options))
         return self._opened[1]
 
@@ -197,7 +226,8 @@ class DS4LLM(FunctionCallingLLM):
 
         async def stream() -> ChatResponseAsyncGen:
             fold = Fold(self._model_name())
-            async with aclosing(agenerate(self._engine(), request)) as events:
+            # Nothing is awaited when it is left early: the event loop may be ending.
+            with closing(agenerate(self._engine(), request)) as events:
                 async for event in events:
                     yield fold.step(event)
 
@@ -243,7 +273,8 @@ class DS4LLM(FunctionCallingLLM):
 
         async def stream() -> CompletionResponseAsyncGen:
             fold = Fold(self._model_name())
-            async with aclosing(agenerate(self._engine(), request)) as events:
+            # Nothing is awaited when it is left early: the event loop may be ending.
+            with closing(agenerate(self._engine(), request)) as events:
                 async for event in events:
                     yield fold.completion_step(event)
 

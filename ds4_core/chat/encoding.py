@@ -29,6 +29,9 @@ class Special(Enum):
 
 Segment = Special | str
 
+_EFFORTS = ("low", "high", "max")
+_RELEASES = ("original", "0731")
+
 
 class Vocabulary(Protocol):
     """What the encoder asks of a vocabulary; `ds4_core.Model` is one."""
@@ -163,18 +166,24 @@ def render_text(
         tools: Must be empty.
         response_format: Must be None.
         thinking: Must be False.
-        effort: Reasoning effort; only matters with thinking.
-        release: Release of the encoding. All releases agree on what is supported here.
+        effort: Reasoning effort; must be None, as it only matters with thinking.
+        release: Release of the encoding, "original" or "0731". Both agree on what is supported here.
 
     Raises:
-        UnsupportedError: Tools, a response format, thinking, or tool calls in a message.
-        InvalidRequestError: A message with an unknown role, or without text.
+        UnsupportedError: Tools, a response format, thinking, an effort, or tool calls in a message.
+        InvalidRequestError: An unknown effort or release; a message with an unknown role or key, or without text.
     """
+    if effort is not None and effort not in _EFFORTS:
+        raise InvalidRequestError(f"effort is {effort!r}: it must be None or one of {', '.join(_EFFORTS)}")
+    if release not in _RELEASES:
+        raise InvalidRequestError(f"release is {release!r}: it must be one of {', '.join(_RELEASES)}")
     if tools:
         raise UnsupportedError("tools are not supported yet; leave tools out")
     if response_format is not None:
         raise UnsupportedError("response_format is not supported yet; leave it out")
     if thinking:
         raise UnsupportedError("thinking is not supported yet; leave it off")
+    if effort is not None:
+        raise UnsupportedError(f"effort={effort!r} is not supported yet, as thinking is not; leave it out")
     segments = render([as_message(message) for message in messages])
     return "".join(segment if isinstance(segment, str) else segment.value for segment in segments)

@@ -5,6 +5,8 @@
 The result is float32 `[n_tokens, n_vocab]` in NumPy's .npy format: row i holds the logits after tokens 0 .. i. They are
 computed in exact mode (f32 activations and KV) unless `--fast` is given, and do not depend on `--chunks` or
 `--threads`.
+
+The exit status is 0, 2 when an argument or the token file can not be used as such, 1 after any other error.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import itertools
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
@@ -35,9 +38,11 @@ def read_tokens(path: Path) -> list[int]:
     Raises:
         InvalidRequestError: Something else is in it, or nothing is.
     """
-    words = [word for word in re.split(r"[\s,]+", path.read_text(encoding="utf-8")) if word]
     try:
+        words = [word for word in re.split(r"[\s,]+", path.read_text(encoding="utf-8")) if word]
         tokens = [int(word) for word in words]
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(f"{path}: no text file: token ids are integers in plain text") from error
     except ValueError as error:
         raise InvalidRequestError(f"{path}: token ids are integers: {error}") from error
     if not tokens:
@@ -75,21 +80,29 @@ def write_logits(
     Args:
         engine: On any model, in any mode.
         tokens: At least one id.
-        out: The .npy file, replaced only when everything went well.
+        out: The .npy file, new or a regular file; replaced only when everything went well.
         chunks: Sizes of the spans, cycled; None chooses.
 
     Returns:
         The shape, `(n_tokens, n_vocab)`.
 
     Raises:
+        InvalidRequestError: `out` is something that must not be replaced.
         InvalidTokenError: A token outside the vocabulary; nothing is written.
     """
+    if os.path.lexists(out) and not out.is_file():
+        raise InvalidRequestError(f"{out}: is no regular file, it will not be replaced")
+    if out.exists() and out.samefile(engine.path):
+        raise InvalidRequestError(f"{out}: is the model file")
     n_vocab = engine.model.n_vocab
     for token in tokens:
         if not 0 <= token < n_vocab:
             raise InvalidTokenError(f"token {token} is outside the vocabulary: ids are 0 .. {n_vocab - 1}")
     sizes = chunks or [max(1, min(_PIECE_TOKENS, _PIECE_BYTES // (4 * n_vocab)))]
-    partial = out.with_name(out.name + ".partial")
+    out = out.resolve()
+    handle, name = tempfile.mkstemp(prefix=out.name + ".", suffix=".partial", dir=out.parent)
+    os.close(handle)
+    partial = Path(name)
     try:
         rows = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=(len(tokens), n_vocab))
         with engine.session(len(tokens)) as session:
@@ -100,6 +113,9 @@ def write_logits(
                 rows[begin:end] = result.logits
         rows.flush()
         del rows
+        mask = os.umask(0)
+        os.umask(mask)
+        partial.chmod(0o666 & ~mask)  # temporary files begin as their owner's alone
         os.replace(partial, out)
     finally:
         partial.unlink(missing_ok=True)
@@ -121,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         tokens = read_tokens(options.tokens)
+        if options.out.exists() and options.out.samefile(options.tokens):
+            raise InvalidRequestError(f"--out {options.out}: is the file of token ids")
         with Engine(
             options.model,
             backend=options.backend,
@@ -129,9 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             exact=not options.fast,
         ) as engine:
             shape = write_logits(engine, tokens, options.out, options.chunks)
-    except (DS4Error, OSError) as error:
+    except (DS4Error, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, InvalidRequestError) else 1
     print(f"{options.out}: float32 {list(shape)}, {'fast' if options.fast else 'exact'}")
     return 0
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,11 @@ def test_lone_surrogate_is_refused_with_its_place(tiny):
         ({"role": "wizard", "content": "x"}, InvalidRequestError),
         ({"role": "user", "content": None}, InvalidRequestError),
         ({"role": "user", "content": [{"type": "text"}]}, InvalidRequestError),
+        ({"role": "user", "content": "x", "reasonning": "y"}, InvalidRequestError),
+        ({"role": "user", "content": "x", "name": "Ann"}, InvalidRequestError),
+        ({"role": "assistant", "content": "x", "reasoning": 5}, InvalidRequestError),
+        ({"role": "assistant", "content": "x", "reasoning": "a", "reasoning_content": "b"}, InvalidRequestError),
+        ("hello", InvalidRequestError),
         ({"role": "tool", "content": "3", "tool_call_id": "k"}, UnsupportedError),
     ],
 )
@@ -144,6 +150,21 @@ def test_message_that_can_not_be_encoded_is_refused(message, error):
         {"top_p": 1.1},
         {"min_p": -0.1},
         {"top_k": -1},
+        {"top_k": 2**31},
+        {"top_k": 1.5},
+        {"top_k": True},
+        {"temperature": "1"},
+        {"temperature": None},
+        {"temperature": True},
+        {"temperature": float("inf")},
+        {"temperature": 10**400},
+        {"top_p": "0.5"},
+        {"min_p": float("nan")},
+        {"seed": -1},
+        {"seed": 2**64},
+        {"seed": 1.5},
+        {"seed": "a"},
+        {"seed": True},
     ],
 )
 def test_sampling_out_of_range_is_refused(values):
@@ -151,10 +172,68 @@ def test_sampling_out_of_range_is_refused(values):
         Sampling(**values)
 
 
-@pytest.mark.parametrize("values", [{"max_tokens": 0}, {"n_ctx": 0}, {"timeout_s": 0}, {"stop": ("",)}, {"stop": "x"}])
-def test_limit_out_of_range_is_refused(values):
+def test_sampling_takes_the_whole_range_and_numpy_numbers():
+    sampling = Sampling(temperature=np.float32(0.5), top_k=np.int64(3), seed=2**64 - 1)
+    assert (sampling.temperature, sampling.top_k, sampling.seed) == (0.5, 3, 2**64 - 1)
+    assert (type(sampling.temperature), type(sampling.top_k)) == (float, int)
+    assert Sampling(top_k=2**31 - 1).top_k == 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_tokens": 0},
+        {"max_tokens": 1.5},
+        {"max_tokens": "3"},
+        {"max_tokens": True},
+        {"n_ctx": 0},
+        {"n_ctx": 100.0},
+        {"n_ctx": 2**31},
+        {"timeout_s": 0},
+        {"timeout_s": "1"},
+        {"timeout_s": True},
+        {"timeout_s": float("inf")},
+        {"stop": ("",)},
+        {"stop": "x"},
+        {"stop": 5},
+        {"stop": (1,)},
+        {"thinking": "no"},
+        {"sampling": {"temperature": 0}},
+        {"messages": ({"role": "user", "content": "x"},)},
+        {"messages": "x"},
+    ],
+)
+def test_limit_of_another_type_or_out_of_range_is_refused(values):
     with pytest.raises(InvalidRequestError, match=next(iter(values))):
-        ChatRequest(messages=(Message("user", "x"),), **values)
+        ChatRequest(**{"messages": (Message("user", "x"),), **values})
+
+
+@pytest.mark.parametrize("prompt", [5, b"x", ["x"]])
+def test_prompt_that_is_no_text_is_refused(prompt):
+    with pytest.raises(InvalidRequestError, match="prompt"):
+        ChatRequest(prompt=prompt)
+
+
+@pytest.mark.parametrize("values", [("tool", "x"), ("wizard", "x"), (None, "x"), ("user", 5), ("assistant", "x", None)])
+def test_message_with_another_role_or_type_is_refused(values):
+    with pytest.raises(InvalidRequestError, match="message"):
+        Message(*values)
+
+
+def test_thinking_of_a_dict_has_two_names():
+    for name in ("reasoning", "reasoning_content"):
+        message = as_message({"role": "assistant", "content": None, name: "because", "tool_calls": []})
+        assert message == Message("assistant", "", reasoning="because")
+
+
+def test_effort_and_release_are_checked():
+    messages = [Message("user", "x")]
+    assert render_text(messages, release="original") == render_text(messages)
+    with pytest.raises(UnsupportedError, match="effort"):
+        render_text(messages, effort="max")
+    for values in ({"effort": "huge"}, {"release": "nonsense"}):
+        with pytest.raises(InvalidRequestError, match=next(iter(values))):
+            render_text(messages, **values)
 
 
 def test_request_takes_messages_or_a_prompt():
@@ -170,6 +249,20 @@ def test_options_of_a_call_win_and_none_lifts_a_limit():
     assert request.max_tokens is None
     assert request.stop == ("b",)
     assert build_request(own, {"temperature": None}, prompt="x").sampling.temperature == 0.5
+
+
+@pytest.mark.parametrize("stop", ["", [""], 5, [1]])
+def test_stop_of_a_call_is_checked_like_any_other(stop):
+    with pytest.raises(InvalidRequestError, match="stop"):
+        build_request({"stop": ["a"]}, {"stop": stop}, prompt="x")
+    assert build_request({"stop": ["a"]}, {"stop": []}, prompt="x").stop == ()
+
+
+def test_tool_choice_that_chooses_nothing_passes():
+    for choice in ("auto", "none"):
+        assert build_request({}, {"tool_choice": choice}, prompt="x").prompt == "x"
+    with pytest.raises(UnsupportedError, match="tool_choice"):
+        build_request({}, {"tool_choice": "any"}, prompt="x")
 
 
 def test_unknown_option_names_the_closest_known_one():

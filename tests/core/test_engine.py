@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import os
+import pickle
 import threading
+import warnings
 
 import numpy as np
 import pytest
 
 from ds4_core import CancelFlag, Engine, SampleParams, Span, errors, registry
 from ds4_core.sampling import sample_logits
+from ds4_core.types import ContextSizeWarning
 
 
 @pytest.fixture
@@ -571,3 +575,112 @@ def test_profiling_counts_operations(engine):
         assert all(op.calls > 0 and op.name for op in during if op.ns)
         assert {op.name: op.calls for op in profile.ops} == {op.name: op.calls for op in during}
         assert sum(op.n_bytes for op in during) > 0
+
+
+# -- handles and arguments ---------------------------------------------------------------------------------------------
+
+
+def test_an_engine_pickles_and_copies_as_its_options(copy_path):
+    with Engine(copy_path, exact=True, n_batch=40).open() as engine:
+        for made in (pickle.loads(pickle.dumps(engine)), copy.deepcopy(engine), copy.copy(engine)):
+            assert not made.is_open
+            with made:
+                assert made._options == engine._options
+                assert made.info == engine.info
+            assert not engine.closed
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_model_outlives_a_dropped_handle(copy_path, is_open):
+    before = registry.open_count()
+    engine = Engine(copy_path)
+    if is_open:
+        engine.open()
+    model = engine.model
+    del engine
+    gc.collect()
+    assert model.tokenize("hi")
+    del model
+    gc.collect()
+    assert registry.open_count() == before
+    assert Engine(copy_path).model.tokenize("hi")
+
+
+@pytest.mark.parametrize(
+    "options", [{"exact": "no"}, {"repack": 1}, {"kv_simulation": None}, {"n_threads": True}, {"n_threads": 1025}]
+)
+def test_an_option_of_the_wrong_type_is_refused(options):
+    with pytest.raises(errors.InvalidRequestError, match=next(iter(options))):
+        Engine(**options)
+
+
+def test_numpy_integers_are_integers(engine):
+    with Engine(engine.path, n_threads=np.int64(1)) as other, other.session(np.int32(16), seed=np.int64(3)) as session:
+        session.eval(np.int64(5))
+        assert session.tokens == [5]
+        assert [score.token for score in session.logprobs(np.array([7, 8]))] == [7, 8]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"top_k": 2**31}, {"top_k": 1.5}, {"top_k": True}, {"temperature": float("nan")}, {"temperature": "hot"},
+        {"top_p": 0.0}, {"min_p": 2.0}, {"rng": 0}, {"rng": 2**64}, {"n_top": -1}, {"n_top": 10**12},
+        {"repetition_penalty": 0.0}, {"presence_penalty": float("inf")}, {"mask": [0]}, {"bias": [(1, 2)]},
+    ],
+)  # fmt: skip
+def test_sampling_parameters_are_checked_when_they_are_made(options):
+    with pytest.raises(errors.InvalidRequestError, match=next(iter(options))):
+        SampleParams(**options)
+
+
+def test_a_span_that_can_not_be_served_fails_alone_before_anything_is_computed(engine):
+    good = engine.session(16)
+    bad = {
+        "mask": {"sample": SampleParams(mask=np.ones(3, dtype=np.uint32))},
+        "bias token": {"sample": SampleParams(bias={10**6: 1.0})},
+        "bias value": {"sample": SampleParams(bias={1: float("nan")})},
+        "count": {"sample": SampleParams(penalty_counts={1: -1})},
+        "object": {"sample": {"top_k": 1}},
+        "cancel": {"cancel": True},
+        "half": {"wanted": [0.5]},
+        "text": {"wanted": ["a"]},
+        "none": {"wanted": [None]},
+        "huge": {"wanted": [2**70]},
+        "ragged": {"wanted": [[0], [0, 1]]},
+        "tokens": {"tokens": [[1], [1, 2]]},
+    }
+    spans = [Span(**{"session": engine.session(16), "tokens": [1, 2], **fields}) for fields in bad.values()]
+    spans.append(Span("no session", [1]))
+    results = engine.forward([*spans, Span(good, [1, 2], sample=SampleParams(n_top=10**6))])
+    for result in results[:-1]:
+        assert isinstance(result.error, (errors.InvalidRequestError, errors.InvalidTokenError))
+    assert [span.session.pos for span in spans[:-1]] == [0] * len(bad)
+    assert results[-1].error is None
+    assert len(results[-1].sample.top) == engine.model.n_vocab
+    assert good.pos == 2
+
+
+def test_a_flag_must_be_a_flag(engine):
+    with engine.session(16) as session:
+        for use in (
+            lambda: engine.forward([Span(session, [1])], cancel=True),
+            lambda: session.eval(1, cancel=True),
+            lambda: session.sync([1], cancel=True),
+            lambda: session.rewind(0, cancel=True),
+        ):
+            with pytest.raises(errors.InvalidRequestError, match="cancel is True"):
+                use()
+        assert session.pos == 0
+
+
+def test_the_context_warning_points_at_the_caller_and_stops_no_request(engine, caplog):
+    beyond = engine.info.n_context_train + 1
+    with pytest.warns(ContextSizeWarning) as caught:
+        engine.session(beyond).close()
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            engine.session_for_request(beyond).close()
+    assert sum(str(beyond) in record.getMessage() for record in caplog.records) == 1

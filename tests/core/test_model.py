@@ -134,9 +134,9 @@ def test_memory_estimates_grow_with_sessions_and_context(model):
     )
 
 
-@pytest.mark.parametrize(("n_ctx", "n_sessions"), [(0, 1), (-5, 1), (2**31, 1), (128, 0)])
+@pytest.mark.parametrize(("n_ctx", "n_sessions"), [(0, 1), (-5, 1), (2**31, 1), (128, 0), (1.5, 1), (True, 1)])
 def test_a_senseless_memory_estimate_is_refused(model, n_ctx, n_sessions):
-    with pytest.raises(errors.InvalidRequestError, match="must be 1"):
+    with pytest.raises(errors.InvalidRequestError, match="integer from 1"):
         model.memory_estimate(n_ctx, n_sessions)
 
 
@@ -188,3 +188,25 @@ def test_threads_can_tokenize_at_once(model):
     for thread in threads:
         thread.join()
     assert results == expected
+
+
+@pytest.mark.parametrize("text", [5, None, ["a"], 1.5])
+def test_something_that_is_no_text_is_refused(model, text):
+    for use in (model.tokenize, model.find_token):
+        with pytest.raises(errors.InvalidRequestError, match="str or bytes"):
+            use(text)
+
+
+def test_other_buffers_are_bytes(model):
+    expected = model.tokenize(b"hello")
+    assert model.tokenize(bytearray(b"hello")) == model.tokenize(memoryview(b"hello")) == expected
+
+
+def test_a_lone_surrogate_is_refused_with_its_place(model):
+    for use in (model.tokenize, model.find_token):
+        with pytest.raises(errors.InvalidRequestError, match=r"U\+D800 at character 2"):
+            use("ab\ud800")
+
+
+def test_without_weights_no_kv_dtype_is_in_use(model):
+    assert model.info.kv_dtype == "none"

@@ -97,7 +97,8 @@ def test_a_wheel_builds_without_a_system_cmake_and_works_elsewhere(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     wanted = {
-        f"ds4_core/lib/{native.library_file_name()}", "ds4_core/lib/ds4x.h", "ds4_core/models/ds4-tiny.gguf",
+        f"ds4_core/lib/{native.library_file_name()}", "ds4_core/lib/ds4x.h", "ds4_core/lib/ds4.h",
+        "ds4_core/models/ds4-tiny.gguf",
         "ds4_core/models/SHA256SUMS", "ds4_core/py.typed", "langchain_ds4/py.typed", "llama_index_ds4/py.typed",
     }  # fmt: skip
     assert wanted <= names

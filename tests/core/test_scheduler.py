@@ -1,6 +1,8 @@
 """Generation over the real engine: one stream of events, its limits, its end, and its awaited twin."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -280,6 +282,78 @@ async def test_cancelled_task_stops_within_a_token_and_frees_the_session():
             await task
         assert engine.forwards <= seen + 1
         assert engine.memory_used().session_state <= idle
+
+
+async def test_flag_of_the_caller_cancels_and_is_left_alone_by_closing(engine):
+    flag = CancelFlag()
+    stream = agenerate(engine, ask(STORY), cancel=flag)
+    await anext(stream)
+    await stream.aclose()
+    assert not flag.is_set()
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+    stream = engine.agenerate(ask(STORY), cancel=flag)
+    await anext(stream)
+    flag.set()
+    with pytest.raises(GenerationCancelled):
+        await anext(stream)
+
+
+async def test_leaving_an_async_for_stops_at_once_and_frees_the_session():
+    with CountingEngine("ds4-tiny") as engine:
+        engine.open()
+        idle = engine.memory_used().session_state
+        seen = 0
+        async for _ in agenerate(engine, ask(STORY)):
+            seen += 1
+            if seen == 3:
+                break
+        assert engine.forwards == 3
+        assert engine.memory_used().session_state <= idle
+
+
+SCRIPT = """
+import asyncio
+from ds4_core import Engine
+from ds4_core.aio import agenerate
+from ds4_core.chat import ChatRequest, Message
+
+request = ChatRequest(messages=(Message("user", "Write a story about a cat."),))
+kept = []
+
+async def leave():
+    async for _ in agenerate(Engine(), request):
+        break
+
+async def fail():
+    async for _ in agenerate(Engine(), request):
+        raise KeyError("mine")
+
+async def keep():
+    kept.append(agenerate(Engine(), request))
+    await anext(kept[0])
+
+async def abandon():
+    kept.append(agenerate(Engine(), request))
+    await anext(kept[0])
+    kept.append(asyncio.create_task(anext(kept[0])))
+    await asyncio.sleep(0)
+
+for body in (leave, fail, keep, abandon):
+    try:
+        asyncio.run(body(), debug=True)
+    except KeyError as error:
+        print(error)
+"""
+
+
+def test_stream_that_is_left_when_the_event_loop_ends_says_nothing():
+    run = [sys.executable, "-X", "dev", "-W", "error::RuntimeWarning", "-c", SCRIPT]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=True)
+    complaints = [
+        line for line in done.stderr.splitlines() if "Executing <Task" not in line
+    ]  # a slow step, in dev mode
+    assert (done.stdout, complaints) == ("'mine'\n", [])
 
 
 def busy_threads():

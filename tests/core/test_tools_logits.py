@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -56,15 +58,53 @@ def test_fast_is_close_to_exact_and_not_the_same(ids, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [("1 2 x", "integers"), ("", "no token ids"), ("1 2 99999999", "99999999"), ("1 -2", "-2")],
+    ("text", "message", "status"),
+    [
+        (b"1 2 x", "integers", 2),
+        (b"", "no token ids", 2),
+        (b"GGUF\x03\x00\xff\xfe\x80", "no text file", 2),
+        (b"9" * 5000, "integers", 2),
+        (b"1 2 99999999", "99999999", 1),
+        (b"1 -2", "-2", 1),
+    ],
 )
-def test_bad_ids_are_told_and_nothing_is_written(tmp_path, capsys, text, message):
+def test_bad_ids_are_told_and_nothing_is_written(tmp_path, capsys, text, message, status):
     ids, out = tmp_path / "ids.txt", tmp_path / "logits.npy"
-    ids.write_text(text)
-    assert run(ids, out) == 1
-    assert message in capsys.readouterr().err
+    ids.write_bytes(text)
+    assert run(ids, out) == status
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
     assert list(tmp_path.iterdir()) == [ids]
+
+
+def test_what_must_not_be_replaced_is_not(tmp_path, ids, tiny_path, capsys):
+    folder, model = tmp_path / "folder", tmp_path / "model.gguf"
+    folder.mkdir()
+    model.write_bytes(tiny_path.read_bytes())
+    before = ids.read_bytes()
+    for out, message in ((folder, "regular file"), (ids, "token ids"), (model, "model file")):
+        assert run(ids, out, model=model) == 2
+        assert message in capsys.readouterr().err
+    assert (ids.read_bytes(), model.read_bytes()) == (before, tiny_path.read_bytes())
+    assert sorted(tmp_path.iterdir()) == sorted([folder, ids, model])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path, ids, capsys):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run(ids, pipe) == 2
+    assert "regular file" in capsys.readouterr().err
+    assert pipe.is_fifo()
+
+
+def test_a_file_of_the_user_with_the_name_of_a_partial_one_is_left_alone(tmp_path, ids):
+    theirs = tmp_path / "logits.npy.partial"
+    theirs.write_text("mine")
+    assert run(ids, tmp_path / "logits.npy") == 0
+    assert theirs.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ids.txt", "logits.npy", "logits.npy.partial"]
 
 
 def test_a_missing_model_or_list_is_told(tmp_path, ids, capsys):

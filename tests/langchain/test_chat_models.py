@@ -1,13 +1,20 @@
 """ChatDS4 with real inference on ds4-tiny: one answer on every path, its metadata, and its early ends."""
 
 import asyncio
+import copy
+import pickle
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import (
     ContextOverflowError,
+    ModelAPIError,
+    ModelError,
     ModelInvalidRequestError,
     ModelNotFoundError,
     ModelTimeoutError,
@@ -18,9 +25,10 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, RunnableParallel
 from pydantic import BaseModel, ValidationError
 
-from ds4_core import DS4Error, Engine, Model, UnsupportedError
+from ds4_core import DS4Error, Engine, Model, ModelFormatError, UnsupportedError, errors
 from ds4_core.chat import Message, encode_messages
-from langchain_ds4 import ChatDS4, DS4ContextOverflowError
+from langchain_ds4 import ChatDS4, DS4APIError, DS4ContextOverflowError
+from langchain_ds4._errors import translate_errors
 
 QUESTION = "What is the capital of France?"
 ANSWER = "The capital of France is Paris."
@@ -234,6 +242,13 @@ def test_configurable_fields_work(llm):
     assert message.usage_metadata["output_tokens"] == 2
 
 
+def test_configurable_fields_keep_a_given_engine(engine):
+    llm = ChatDS4(engine=engine, temperature=0)
+    configurable = llm.configurable_fields(max_tokens=ConfigurableField(id="max_tokens"))
+    message = configurable.invoke(QUESTION, config={"configurable": {"max_tokens": 2}})
+    assert message.usage_metadata["output_tokens"] == 2
+
+
 def test_context_overflow_is_langchains_and_ours(llm):
     with pytest.raises(ContextOverflowError) as caught:
         llm.invoke(QUESTION, n_ctx=4)
@@ -255,6 +270,36 @@ def test_missing_file_is_langchains_model_not_found(tmp_path):
         ChatDS4(model=str(tmp_path / "none.gguf")).invoke("Hello!")
     assert isinstance(caught.value, FileNotFoundError)
     assert "none.gguf" in str(caught.value)
+
+
+def test_damaged_file_is_langchains_error_and_ours(tmp_path):
+    path = tmp_path / "damaged.gguf"
+    path.write_bytes(b"no model")
+    for kind in (ModelFormatError, ModelAPIError, DS4APIError, ValueError):
+        with pytest.raises(kind) as caught:
+            ChatDS4(model=str(path)).invoke(QUESTION)
+    assert not caught.value.is_retryable
+    assert isinstance(pickle.loads(pickle.dumps(caught.value)), ModelFormatError)
+
+
+@pytest.mark.parametrize("kind", errors.BY_CODE.values())
+def test_every_error_stays_what_it_was(kind):
+    for raised in (kind, *kind.__subclasses__()):
+        if raised.__module__ != errors.__name__:
+            continue
+        with pytest.raises(raised) as caught, translate_errors():
+            raise raised("why")
+        assert str(caught.value) == "why"
+        assert caught.value.code == raised.code
+        if raised not in (UnsupportedError, errors.GenerationCancelled):
+            assert isinstance(caught.value, ModelError)
+
+
+def test_closed_engine_is_an_error_of_its_own():
+    engine = Engine()
+    engine.close()
+    with pytest.raises(errors.EngineClosedError):
+        ChatDS4(engine=engine).invoke(QUESTION)
 
 
 def test_construction_loads_nothing(tmp_path):
@@ -284,7 +329,22 @@ def test_unknown_name_of_a_call_is_refused(llm):
         llm.invoke(QUESTION, max_token=3)
 
 
-@pytest.mark.parametrize("values", [{"temperature": -1}, {"top_p": 2}, {"max_tokens": 0}, {"stop": [""]}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"temperature": -1},
+        {"top_p": 2},
+        {"max_tokens": 0},
+        {"max_tokens": True},
+        {"seed": -1},
+        {"stop": [""]},
+        {"stop": ""},
+        {"n_threads": -1},
+        {"n_threads": 5000},
+        {"backend": "tpu"},
+        {"exact": "perhaps"},
+    ],
+)
 def test_value_out_of_range_is_refused_when_constructed(values):
     with pytest.raises(ValidationError, match=next(iter(values))):
         ChatDS4(**values)
@@ -293,6 +353,82 @@ def test_value_out_of_range_is_refused_when_constructed(values):
 def test_value_out_of_range_of_a_call_is_langchains_invalid_request(llm):
     with pytest.raises(ModelInvalidRequestError, match="max_tokens"):
         llm.invoke(QUESTION, max_tokens=0)
+
+
+@pytest.mark.parametrize("values", [{"max_tokens": 1.5}, {"seed": 2**64}, {"stop": [""]}, {"stop": ""}, {"top_k": "3"}])
+async def test_value_of_another_type_of_a_call_is_refused_on_every_path(llm, values):
+    name = next(iter(values))
+    with pytest.raises(ModelInvalidRequestError, match=name):
+        llm.invoke(QUESTION, **values)
+    with pytest.raises(errors.InvalidRequestError, match=name):
+        list(llm.stream(QUESTION, **values))
+    with pytest.raises(ModelInvalidRequestError, match=name):
+        await llm.ainvoke(QUESTION, **values)
+
+
+def test_plain_chain_with_default_sampling_answers():
+    chain = ChatPromptTemplate.from_messages([("human", "{x}")]) | ChatDS4(model="ds4-tiny") | StrOutputParser()
+    assert chain.invoke({"x": QUESTION})
+    seeded = ChatDS4(model="ds4-tiny", seed=7)
+    assert seeded.temperature == 1.0
+    answer = seeded.invoke(QUESTION).content
+    assert answer
+    assert "".join(chunk.content for chunk in seeded.stream(QUESTION)) == answer
+
+
+def test_used_model_survives_pickling_and_copying():
+    llm = ChatDS4(model="ds4-tiny", temperature=0)
+    llm.invoke("Hello!")
+    for again in (pickle.loads(pickle.dumps(llm)), copy.deepcopy(llm), copy.copy(llm), llm.model_copy(deep=True)):
+        assert again.model_dump() == llm.model_dump()
+        assert again.invoke(QUESTION).content == ANSWER
+
+
+def test_given_engine_is_pickled_by_its_options():
+    with Engine("ds4-tiny", n_batch=8) as engine:
+        llm = ChatDS4(engine=engine, temperature=0)
+        assert llm.invoke(QUESTION).content == ANSWER
+        again = pickle.loads(pickle.dumps(llm))
+        assert again.engine is not engine
+        assert again._identifying_params == llm._identifying_params
+        assert again.invoke(QUESTION).content == ANSWER
+
+
+def test_deep_copy_shares_a_given_engine():
+    with CountingEngine() as engine:
+        llm = ChatDS4(engine=engine, temperature=0)
+        for again in (copy.deepcopy(llm), llm.model_copy(deep=True)):
+            assert again.engine is engine
+            assert again.invoke(QUESTION).content == ANSWER
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"model": "nosuch"}, {"exact": True}, {"n_threads": 2}, {"kv_dtype": "f32"}, {"backend": "cpu"}],
+    ids=lambda values: next(iter(values)),
+)
+def test_option_beside_an_engine_is_refused(engine, values):
+    with pytest.raises(ValidationError, match=f"{next(iter(values))}=.*engine"):
+        ChatDS4(engine=engine, **values)
+    with pytest.raises(ModelInvalidRequestError, match="engine"):
+        ChatDS4(engine=engine).model_copy(update=values).invoke(QUESTION)
+
+
+def test_name_of_the_model_is_that_of_the_given_engine(engine, tmp_path, tiny_path):
+    assert ChatDS4(engine=engine, max_tokens=1).invoke("Hi").response_metadata["model_name"] == "ds4-tiny"
+    other = tmp_path / "other.gguf"
+    other.symlink_to(tiny_path)
+    with Engine(other) as engine:
+        llm = ChatDS4(engine=engine, max_tokens=1)
+        assert llm.invoke("Hi").response_metadata["model_name"] == str(other)
+        assert llm._get_ls_params()["ls_model_name"] == str(other)
+
+
+def test_path_object_is_a_model_and_never_a_catalogue_name(tiny_path):
+    assert ChatDS4(model=tiny_path).model == str(tiny_path)
+    assert ChatDS4(model=tiny_path, temperature=0).invoke(QUESTION).content == ANSWER
+    with pytest.raises(ModelNotFoundError):
+        ChatDS4(model=Path("ds4-tiny")).invoke(QUESTION)
 
 
 def test_what_is_not_supported_is_refused_by_name(llm):
@@ -314,6 +450,25 @@ def test_what_is_not_supported_is_refused_by_name(llm):
     ):
         with pytest.raises(UnsupportedError, match="not support"):
             attempt()
+
+
+def test_binding_no_tools_is_nothing_to_bind(llm):
+    for choice in (None, "none", "auto"):
+        assert llm.bind_tools([], tool_choice=choice).invoke(QUESTION).content == ANSWER
+    with pytest.raises(UnsupportedError):
+        llm.bind_tools([], tool_choice="any")
+
+
+def test_counting_tokens_opens_the_vocabulary_once_and_no_weights(monkeypatch):
+    opened = []
+    init = Model.__init__
+    monkeypatch.setattr(Model, "__init__", lambda self, *args: (opened.append(args), init(self, *args))[1])
+    llm = ChatDS4(model="ds4-tiny")
+    for _ in range(3):
+        llm.get_num_tokens(QUESTION)
+        llm.get_num_tokens_from_messages([HumanMessage(QUESTION)])
+    assert len(opened) == 1
+    assert not llm._engine().is_open
 
 
 def test_token_counts_are_the_models_own(llm):
@@ -376,6 +531,13 @@ def test_response_cache_answers_the_same_model_only():
         assert engine.forwards > forwards
 
 
+def test_response_cache_tells_engines_with_other_options_apart():
+    engines = [Engine(), Engine(exact=True), Engine(kv_dtype="f32"), Engine(kv_simulation=True)]
+    keys = {ChatDS4(engine=engine)._get_llm_string() for engine in engines}
+    assert len(keys) == len(engines)
+    assert ChatDS4(engine=Engine(exact=True))._get_llm_string() in keys
+
+
 def test_tracing_parameters_name_the_provider_and_the_model():
     params = ChatDS4(temperature=0, max_tokens=7, stop=["x"])._get_ls_params()
     assert params["ls_provider"] == "ds4"
@@ -396,3 +558,45 @@ async def test_stream_events_carry_the_pieces(llm):
         if event["event"] == "on_chat_model_stream"
     ]
     assert "".join(pieces) == ANSWER
+
+
+SCRIPT = """
+import asyncio
+from langchain_core.output_parsers import StrOutputParser
+from langchain_ds4 import ChatDS4
+
+llm = ChatDS4()
+kept = []
+
+async def leave(runnable):
+    async for _ in runnable.astream("Write a story about a cat."):
+        break
+
+async def fail(runnable):
+    async for _ in runnable.astream("Write a story about a cat."):
+        raise KeyError("mine")
+
+async def keep(runnable):
+    stream = runnable.astream("Write a story about a cat.")
+    await anext(stream)
+    kept.append(stream)
+
+for runnable in (llm, llm | StrOutputParser()):
+    for body in (leave, fail, keep):
+        try:
+            asyncio.run(body(runnable))
+        except KeyError as error:
+            print(error)
+"""
+
+
+def test_stream_that_is_left_when_the_event_loop_ends_says_nothing():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == ("'mine'\n'mine'\n", "")
+
+
+def test_missing_langchain_says_what_to_install():
+    code = "import sys; sys.modules['langchain_core'] = None; import langchain_ds4"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert 'pip install "ds4-integrations[langchain]"' in done.stderr.splitlines()[-1]

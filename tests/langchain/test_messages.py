@@ -63,6 +63,19 @@ def test_unknown_role_is_refused():
         to_core([ChatMessage(role="wizard", content="x")])
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        AIMessage([{"type": "reasoning", "reasoning": 5}]),
+        AIMessage([{"type": "thinking", "thinking": ["x"]}]),
+        AIMessage("x", additional_kwargs={"reasoning_content": 5}),
+    ],
+)
+def test_thinking_that_is_no_text_is_refused(message):
+    with pytest.raises(InvalidRequestError, match=r"messages\[0\].*str"):
+        to_core([message])
+
+
 def test_messages_are_left_as_they_were():
     message = AIMessage([{"type": "text", "text": "a"}], additional_kwargs={"reasoning_content": "r"})
     before = message.model_copy(deep=True)

@@ -1,7 +1,11 @@
 """DS4LLM with real inference on ds4-tiny: one answer on all eight paths, its figures and early ends, query engines."""
 
 import asyncio
+import copy
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from llama_index.core import SummaryIndex
@@ -15,7 +19,7 @@ from llama_index.core.schema import TextNode
 from llama_index.core.tools import FunctionTool
 from pydantic import ValidationError
 
-from ds4_core import Engine, Model, ModelNotFoundError, UnsupportedError
+from ds4_core import Engine, InvalidRequestError, Model, ModelNotFoundError, UnsupportedError
 from ds4_core.chat import Message, encode_messages, render_text
 from ds4_core.errors import ContextOverflowError, GenerationTimeoutError
 from llama_index_ds4 import DS4LLM
@@ -240,7 +244,10 @@ def test_unknown_name_is_refused_with_the_known_one(llm):
         llm.chat(USER, max_token=3)
 
 
-@pytest.mark.parametrize("values", [{"temperature": -1}, {"top_p": 2}, {"max_tokens": 0}])
+@pytest.mark.parametrize(
+    "values",
+    [{"temperature": -1}, {"top_p": 2}, {"max_tokens": 0}, {"max_tokens": True}, {"stop": ""}, {"n_threads": -1}],
+)
 def test_value_out_of_range_is_refused_when_constructed(values):
     with pytest.raises(ValidationError, match=next(iter(values))):
         DS4LLM(**values)
@@ -283,3 +290,116 @@ def test_used_llm_survives_pickling_and_dicts(llm):
     data = DS4LLM(temperature=0, max_tokens=3, stop="x").to_dict()
     again = DS4LLM.from_dict(dict(data))
     assert (again.max_tokens, again.stop, again.temperature) == (3, ["x"], 0)
+
+
+@pytest.mark.parametrize("values", [{"max_tokens": 1.5}, {"seed": 2**64}, {"stop": [""]}, {"stop": ""}, {"top_k": "3"}])
+async def test_value_of_another_type_of_a_call_is_refused_on_every_path(llm, values):
+    name = next(iter(values))
+    with pytest.raises(InvalidRequestError, match=name):
+        llm.complete(QUESTION, **values)
+    with pytest.raises(InvalidRequestError, match=name):
+        llm.chat(USER, **values)
+    with pytest.raises(InvalidRequestError, match=name):
+        await llm.achat(USER, **values)
+
+
+@pytest.mark.parametrize("prompt", [5, b"x", None])
+@pytest.mark.parametrize("formatted", [False, True])
+def test_prompt_that_is_no_text_is_refused(llm, prompt, formatted):
+    with pytest.raises(InvalidRequestError):
+        llm._completion_request(prompt, formatted, {})
+
+
+def test_used_llm_survives_copying(llm):
+    llm.complete("Hello!")
+    for again in (copy.deepcopy(llm), copy.copy(llm), llm.model_copy(deep=True)):
+        assert again.complete(QUESTION).text == ANSWER
+
+
+def test_given_engine_is_pickled_by_its_options():
+    with Engine("ds4-tiny", n_batch=8) as engine:
+        llm = DS4LLM(engine=engine, temperature=0)
+        assert llm.complete(QUESTION).text == ANSWER
+        again = pickle.loads(pickle.dumps(llm))
+        assert isinstance(again.engine, Engine)
+        assert again.engine is not engine
+        assert again.complete(QUESTION).text == ANSWER
+
+
+def test_deep_copy_shares_a_given_engine(counting):
+    llm = DS4LLM(engine=counting, temperature=0)
+    for again in (copy.deepcopy(llm), llm.model_copy(deep=True)):
+        assert again.engine is counting
+        assert again.complete(QUESTION).text == ANSWER
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"model": "nosuch"}, {"exact": True}, {"n_threads": 2}, {"kv_dtype": "f32"}, {"backend": "cpu"}],
+    ids=lambda values: next(iter(values)),
+)
+def test_option_beside_an_engine_is_refused(engine, values):
+    with pytest.raises(ValidationError, match=f"{next(iter(values))}=.*engine"):
+        DS4LLM(engine=engine, **values)
+
+
+def test_name_of_the_model_is_that_of_the_given_engine(engine, tmp_path, tiny_path):
+    assert DS4LLM(engine=engine, max_tokens=1).complete("Hi").raw["model"] == "ds4-tiny"
+    other = tmp_path / "other.gguf"
+    other.symlink_to(tiny_path)
+    with Engine(other) as engine:
+        assert DS4LLM(engine=engine).metadata.model_name == "other"
+
+
+def test_path_object_is_a_model_and_never_a_catalogue_name(tiny_path):
+    assert DS4LLM(model=tiny_path, temperature=0).complete(QUESTION).text == ANSWER
+    with pytest.raises(ModelNotFoundError):
+        DS4LLM(model=Path("ds4-tiny")).complete(QUESTION)
+
+
+SCRIPT = """
+import asyncio
+from llama_index.core.llms import ChatMessage
+from llama_index_ds4 import DS4LLM
+
+llm = DS4LLM()
+kept = []
+
+async def complete():
+    return await llm.astream_complete("Write a story about a cat.")
+
+async def chat():
+    return await llm.astream_chat([ChatMessage(content="Write a story about a cat.")])
+
+async def leave(start):
+    async for _ in await start():
+        break
+
+async def fail(start):
+    async for _ in await start():
+        raise KeyError("mine")
+
+async def keep(start):
+    stream = await start()
+    await anext(stream)
+    kept.append(stream)
+
+for start in (complete, chat):
+    for body in (leave, fail, keep):
+        try:
+            asyncio.run(body(start))
+        except KeyError as error:
+            print(error)
+"""
+
+
+def test_stream_that_is_left_when_the_event_loop_ends_says_nothing():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == ("'mine'\n'mine'\n", "")
+
+
+def test_missing_llama_index_says_what_to_install():
+    code = "import sys; sys.modules['llama_index'] = None; import llama_index_ds4"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert 'pip install "ds4-integrations[llama-index]"' in done.stderr.splitlines()[-1]

@@ -1,0 +1,90 @@
+"""What the adapters have in common about engines: which one to use, what it is called, what an answer depends on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from ds4_core.engine import Engine
+from ds4_core.errors import DS4Error, InvalidRequestError, ModelFileError
+from ds4_core.models import catalogue
+from ds4_core.registry import file_identity
+
+#: Options of an adapter that decide which native engine it uses, beside the model, with their defaults.
+LOAD_OPTIONS: dict[str, Any] = {"backend": "auto", "n_threads": 0, "exact": False, "kv_dtype": "auto"}
+
+DEFAULT_MODEL = "ds4-tiny"
+
+FileIdentity = tuple[tuple[str, int, int], ...]
+
+
+def model_as_str(model: Any) -> Any:
+    """A path object as the string that means the same file; anything else is returned as it is.
+
+    A bare name gets the current folder in front, as a string without one may be a name of the catalogue.
+    """
+    if not isinstance(model, os.PathLike):
+        return model
+    path = os.fspath(model)
+    return path if not isinstance(path, str) or os.path.dirname(path) else os.path.join(os.curdir, path)
+
+
+def check_numbers(values: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    """Refuses True and False for options that are numbers, which pydantic would read as 1 and 0.
+
+    Raises:
+        InvalidRequestError: One of `names` is a bool in `values`.
+    """
+    for name in names:
+        if isinstance(values.get(name), bool):
+            raise InvalidRequestError(f"{name} is {values[name]!r}: it must be a number")
+
+
+def check_engine_options(model: str, options: Mapping[str, Any], engine: Engine | None) -> None:
+    """Checks what an adapter was constructed with. Opens nothing, and lets a file that is not there pass.
+
+    Raises:
+        InvalidRequestError: A load option out of range, or set although a ready engine is given, which has its own.
+    """
+    if engine is None:
+        try:
+            Engine(model, **options)
+        except ModelFileError:
+            return  # the first call tells, when the file is needed
+        return
+    given = {"model": model, **options}
+    for name, default in {"model": DEFAULT_MODEL, **LOAD_OPTIONS}.items():
+        if given[name] != default:
+            raise InvalidRequestError(
+                f"{name}={given[name]!r} has no effect beside engine={engine!r}, which has its own; leave {name} out"
+            )
+
+
+def model_name(model: str, engine: Engine | None) -> str:
+    """What to call the model in answers: as it was given, or for a ready engine its catalogue name or its path."""
+    if engine is None:
+        return model
+    for name in catalogue.names():
+        try:
+            if catalogue.resolve(name) == engine.path:
+                return name
+        except DS4Error:  # a catalogue file that is missing from the package
+            continue
+    return engine.path
+
+
+def identity(model: str, options: Mapping[str, Any], engine: Engine | None) -> dict[str, Any]:
+    """Everything about the model that an answer depends on: its name, its load options, and which file it is."""
+    if engine is not None:
+        own = engine._options
+        options = {field.name: getattr(own, field.name) for field in fields(own) if field.name != "path"}
+    return {"model": model_name(model, engine), **options, "file": _file(model, engine)}
+
+
+def _file(model: str, engine: Engine | None) -> FileIdentity | None:
+    try:
+        return file_identity(engine.path if engine is not None else catalogue.resolve(model))
+    except DS4Error:
+        return None  # the call itself will say what is wrong with the file
