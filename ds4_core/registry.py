@@ -111,7 +111,7 @@ class SharedEngine:
 
     def check_process(self) -> None:
         """Raises ForkedProcessError in a process that did not open the engine. Comes before any lock is touched."""
-        if os.getpid() != self._pid:
+        if self.is_foreign:
             raise ForkedProcessError(
                 f"the engine for {self.path} was opened in process {self._pid} and can not be used in its forked child "
                 f"{os.getpid()}: make a new Engine in the child"

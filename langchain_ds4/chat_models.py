@@ -28,8 +28,10 @@ from ds4_core.chat.engines import (
     check_engine_options,
     check_numbers,
     identity,
+    memo_sharing,
     model_as_str,
     model_name,
+    state_without_opened,
 )
 from ds4_core.chat.request import REQUEST_OPTIONS, build_request, unknown_option
 from ds4_core.errors import UnsupportedError
@@ -139,18 +141,11 @@ class ChatDS4(BaseChatModel):
 
     @override
     def __getstate__(self) -> dict[Any, Any]:
-        # Whoever unpickles opens an engine of its own.
-        state = super().__getstate__()
-        return {**state, "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_opened": None}}
+        return state_without_opened(super().__getstate__())
 
     @override
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        # An engine is shared, never copied.
-        memo = {} if memo is None else memo
-        for engine in (self.engine, self._opened[1] if self._opened else None):
-            if engine is not None:
-                memo[id(engine)] = engine
-        return super().__deepcopy__(memo)
+        return super().__deepcopy__(memo_sharing(memo, self.engine, self._opened[1] if self._opened else None))
 
     # ------------------------------------------------------------------------------------------------- requests
 

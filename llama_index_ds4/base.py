@@ -30,8 +30,10 @@ from ds4_core.chat.engines import (
     LOAD_OPTIONS,
     check_engine_options,
     check_numbers,
+    memo_sharing,
     model_as_str,
     model_name,
+    state_without_opened,
 )
 from ds4_core.chat.request import REQUEST_OPTIONS, build_request, unknown_option
 from ds4_core.engine import DEFAULT_N_CTX
@@ -113,16 +115,11 @@ class DS4LLM(FunctionCallingLLM):
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: everything but the opened engine; whoever unpickles opens one of its own."""
-        state = dict(super().__getstate__())
-        return {**state, "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_opened": None}}
+        return state_without_opened(super().__getstate__())
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A copy that shares the engine: one is never copied."""
-        memo = {} if memo is None else memo
-        for engine in (self.engine, self._opened[1] if self._opened else None):
-            if engine is not None:
-                memo[id(engine)] = engine
-        return super().__deepcopy__(memo)
+        return super().__deepcopy__(memo_sharing(memo, self.engine, self._opened[1] if self._opened else None))
 
     @classmethod
     def class_name(cls) -> str:

@@ -62,6 +62,18 @@ def check_engine_options(model: str, options: Mapping[str, Any], engine: Engine 
             )
 
 
+def state_without_opened(state: Mapping[Any, Any]) -> dict[Any, Any]:
+    """What an adapter pickles: its pydantic state but for the engine it opened; whoever unpickles opens its own."""
+    return {**state, "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_opened": None}}
+
+
+def memo_sharing(memo: dict[int, Any] | None, *engines: Engine | None) -> dict[int, Any]:
+    """The memo of a deep copy in which these engines stand for themselves: an engine is shared, never copied."""
+    memo = {} if memo is None else memo
+    memo.update({id(engine): engine for engine in engines if engine is not None})
+    return memo
+
+
 def model_name(model: str, engine: Engine | None) -> str:
     """What to call the model in answers: as it was given, or for a ready engine its catalogue name or its path."""
     if engine is None:

@@ -55,9 +55,6 @@ struct Config {
     std::vector<float> freq_compressed; // [n_rot / 2] CSA and HCA layers
 
     uint32_t n_mix() const noexcept { return n_stream * (2 + n_stream); }
-    const std::vector<float> &freq(uint32_t layer) const noexcept {
-        return layers[layer].kind == LayerKind::sliding ? freq_sliding : freq_compressed;
-    }
 
     // Throws Error(MODEL) naming the file and the key. The layer kinds come from which tensors a layer has; a mixture
     // that contradicts the metadata is an error.
