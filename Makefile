@@ -83,12 +83,13 @@ CLANG ?= $(firstword $(foreach name,clang clang-19 clang-18 clang-17 clang-16 cl
 FUZZ_MAX_LEN_fuzz_gguf := 40000
 FUZZ_MAX_LEN_fuzz_engine := 200000
 FUZZ_MAX_LEN_fuzz_tokenizer := 4096
+FUZZ_MAX_LEN_fuzz_snapshot := 40000
 
 fuzz: $(STAMPS)/venv
 	@test -n "$(CLANG)" || { echo "make fuzz needs clang"; exit 1; }
 	$(call build_native,build/fuzz,-DDS4_FUZZ=ON -DDS4_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
 	  -DCMAKE_C_COMPILER=$(CLANG) -DCMAKE_CXX_COMPILER=$(dir $(CLANG))$(subst clang,clang++,$(notdir $(CLANG))) -DCMAKE_CXX_FLAGS=-fsanitize=fuzzer-no-link)
-	$(foreach target,fuzz_gguf fuzz_engine fuzz_tokenizer,$(call run_fuzzer,$(target)))
+	$(foreach target,fuzz_gguf fuzz_engine fuzz_tokenizer fuzz_snapshot,$(call run_fuzzer,$(target)))
 
 define run_fuzzer
 @echo "$(1): $(FUZZ_SECONDS) seconds"

@@ -22,7 +22,7 @@ from ds4_core import native
 
 MAX_COPIED = 64 << 20
 MAX_GAP = 0.05
-FIELDS = ("weights_mapped", "weights_copied", "workspace", "session_state", "kv_pages", "total")
+FIELDS = ("weights_mapped", "weights_copied", "workspace", "session_state", "kv_pages", "checkpoints", "total")
 
 
 def anonymous_bytes() -> int | None:

@@ -77,6 +77,7 @@ DS4X_API const char *ds4x_status_name(int32_t code); /* "DS4X_ERR_IO"; "unknown"
 
 typedef struct ds4x_engine ds4x_engine;
 typedef struct ds4x_session ds4x_session;
+typedef struct ds4x_checkpoint ds4x_checkpoint;
 
 enum ds4x_backend { DS4X_BACKEND_AUTO = 0, DS4X_BACKEND_CPU = 1, DS4X_BACKEND_CUDA = 2, DS4X_BACKEND_METAL = 3 };
 enum ds4x_kv_dtype { DS4X_KV_AUTO = 0, DS4X_KV_F32 = 1, DS4X_KV_F16 = 2 }; /* AUTO: F32 when exact, else F16 */
@@ -97,9 +98,11 @@ typedef struct ds4x_options {
                                64 MiB; default 0 */
     int32_t isa;           /* enum ds4x_isa; default AUTO */
     uint32_t n_batch;      /* most tokens computed at once, 0 = 512; longer spans are cut into pieces of this size */
-    uint64_t kv_bytes_max; /* most bytes of KV pages and session state, 0 = no limit; default 0 */
+    uint64_t kv_bytes_max; /* most bytes of KV pages, session states and checkpoints, 0 = no limit; default 0 */
     ds4x_log_fn log;       /* NULL = silent */
     void *log_user;
+    uint64_t checkpoint_bytes_max; /* most bytes of the checkpoints that sessions make of themselves; 0 = 16 session
+                                      states, at least 64 MiB; default 0. They also give way when kv_bytes_max is reached */
 } ds4x_options;
 
 DS4X_API void ds4x_options_init(ds4x_options *options, uint32_t struct_size);
@@ -142,6 +145,8 @@ typedef struct ds4x_engine_info {
     int32_t token_think_open;
     int32_t token_think_close;
     int32_t token_dsml;
+    uint64_t page_bytes;  /* of one KV page */
+    uint64_t state_bytes; /* of one session's private state; a span of more than 9 tokens holds a second one meanwhile */
 } ds4x_engine_info;
 
 DS4X_API int32_t ds4x_engine_get_info(const ds4x_engine *engine, ds4x_engine_info *info, ds4x_error *err);
@@ -152,6 +157,7 @@ typedef struct ds4x_memory {
     uint64_t workspace;      /* activations, logits rows, metadata; once per engine */
     uint64_t session_state;  /* private state of the sessions */
     uint64_t kv_pages;       /* pages of compressed rows */
+    uint64_t checkpoints;    /* states of checkpoints; the pages they share or keep are in kv_pages */
     uint64_t total;          /* sum of the above */
 } ds4x_memory;
 
@@ -252,13 +258,79 @@ DS4X_API uint32_t ds4x_session_tokens(const ds4x_session *session, int32_t *out,
 /* A second session at the same position: KV pages are shared until written, the private state is copied. */
 DS4X_API int32_t ds4x_session_fork(ds4x_session *session, ds4x_session **out, ds4x_error *err);
 /* Goes back to `pos` <= ds4x_session_pos. Exact for every position: down to 9 tokens before the furthest one computed it
- * costs nothing, further back the kept tokens are computed again, which takes a second set of pages while it lasts. cancel
- * as in ds4x_forward. */
+ * costs nothing; further back the nearest checkpoint at or before `pos` is restored and the tokens between are computed
+ * again. Unchanged after a failure. cancel as in ds4x_forward. */
 DS4X_API int32_t ds4x_session_rewind(ds4x_session *session, uint32_t pos, const int32_t *cancel, ds4x_error *err);
+/* The furthest position <= pos that ds4x_session_rewind and ds4x_session_fork_at reach without computing anything. */
+DS4X_API uint32_t ds4x_session_near(const ds4x_session *session, uint32_t pos);
+/* A second session that holds the first `pos` tokens; costs what a rewind to `pos` costs. */
+DS4X_API int32_t ds4x_session_fork_at(ds4x_session *session, uint32_t pos, const int32_t *cancel, ds4x_session **out,
+                                      ds4x_error *err);
+/* Exchanges what two sessions of one engine with the same n_ctx hold. Nothing is copied. */
+DS4X_API int32_t ds4x_session_swap(ds4x_session *a, ds4x_session *b, ds4x_error *err);
+/* Makes the session hold exactly these n >= 1 tokens: keeps the longest common prefix, goes back if need be and computes
+ * the rest in pieces of n_batch. logits: NULL, or room for n_vocab floats: the last token's. progress: NULL, or called on
+ * this thread with the event "prefill_chunk" after every piece, current ascending to total = n; it may read and save the
+ * session. Cancelled or failed, the session is unchanged or holds a beginning of `tokens`: at least what it had in common
+ * with them. */
+typedef void (*ds4x_progress_fn)(void *user, const char *event, uint32_t current, uint32_t total);
+DS4X_API int32_t ds4x_session_sync(ds4x_session *session, const int32_t *tokens, uint32_t n, const int32_t *cancel,
+                                   ds4x_progress_fn progress, void *user, float *logits, ds4x_error *err);
 /* How many tokens `tokens` and the session have in common from the start. */
 DS4X_API uint32_t ds4x_session_common_prefix(const ds4x_session *session, const int32_t *tokens, uint32_t n);
 
+/* -------------------------------------------------------------------------------------------------------- checkpoints */
+
+/* A point to which timelines can return: shared pages and a copy of the private state, as small as its position allows.
+ * Sessions make some of themselves (automatic: every 2,048 tokens, where the logits of a span's last token were wanted,
+, on fork, where
+ * bytes were loaded), within checkpoint_bytes_max: where it is used up, the one that saves the fewest tokens per byte goes first.
+ * The ones made here are the caller's and stay until they are freed. */
+DS4X_API int32_t ds4x_checkpoint_create(ds4x_session *session, ds4x_checkpoint **out, ds4x_error *err);
+DS4X_API void ds4x_checkpoint_free(ds4x_checkpoint *checkpoint);           /* NULL is allowed; any thread */
+DS4X_API uint32_t ds4x_checkpoint_pos(const ds4x_checkpoint *checkpoint);  /* tokens it holds; 0 for NULL */
+DS4X_API uint64_t ds4x_checkpoint_bytes(const ds4x_checkpoint *checkpoint); /* of its copy of the state; pages apart */
+/* The lowest position to which a session resumed from it goes back for nothing: its position, or one less, so that a
+ * prompt that ends there can be given again and its last token computed for the logits. */
+DS4X_API uint32_t ds4x_checkpoint_low(const ds4x_checkpoint *checkpoint);
+/* A new session at the checkpoint's position. n_ctx is at least that. */
+DS4X_API int32_t ds4x_checkpoint_resume(ds4x_checkpoint *checkpoint, uint32_t n_ctx, ds4x_session **out,
+                                        ds4x_error *err);
+/* 0: the session makes no automatic checkpoints from now on; those it has stay. Default 1. */
+DS4X_API int32_t ds4x_session_auto_checkpoints(ds4x_session *session, int32_t enable, ds4x_error *err);
+/* Positions of the checkpoints that the session can go back to, ascending; writes up to cap, returns how many. */
+DS4X_API uint32_t ds4x_session_checkpoints(const ds4x_session *session, uint32_t *out, uint32_t cap);
+
+/* ------------------------------------------------------------------------------------------------- sessions as bytes */
+
+enum ds4x_state_format {
+    DS4X_STATE_PAGES = 0,  /* ours: pages as they lie in memory, checksummed, with a fingerprint of the model */
+    DS4X_STATE_PAYLOAD = 1 /* DS4's payload, version 1: f32 rows, for models of the same shape, without a fingerprint */
+};
+/* Everything that a session of the same model needs to go on. logits: the last token's n_vocab floats, or NULL;
+ * DS4X_STATE_PAYLOAD needs them. The session does not change. */
+DS4X_API int32_t ds4x_state_bytes(ds4x_session *session, int32_t format, int32_t with_logits, uint64_t *out,
+                                  ds4x_error *err);
+/* Writes to a file descriptor, from where it stands; DS4X_ERR_IO when that fails, with part of it written. */
+DS4X_API int32_t ds4x_state_save_fd(ds4x_session *session, int32_t format, const float *logits, int32_t fd,
+                                    ds4x_error *err);
+/* Writes to memory; DS4X_ERR_BUFFER when cap is smaller than ds4x_state_bytes. *n_out is that number. */
+DS4X_API int32_t ds4x_state_save(ds4x_session *session, int32_t format, const float *logits, void *out, uint64_t cap,
+                                 uint64_t *n_out, ds4x_error *err);
+/* Replaces what the session holds. n_bytes is the exact length; everything is checked before the session changes:
+ * DS4X_ERR_FORMAT when it is damaged, cut short or of another model, DS4X_ERR_CONTEXT when n_ctx is too small. logits:
+ * NULL or room for n_vocab floats; *has_logits (may be NULL) tells whether they were there. */
+DS4X_API int32_t ds4x_state_load_fd(ds4x_session *session, int32_t format, int32_t fd, uint64_t n_bytes, float *logits,
+                                    int32_t *has_logits, ds4x_error *err);
+DS4X_API int32_t ds4x_state_load(ds4x_session *session, int32_t format, const void *in, uint64_t n_bytes, float *logits,
+                                 int32_t *has_logits, ds4x_error *err);
+/* 32 bytes that tell models apart: shapes, tensor directory, vocabulary, and samples of every tensor. Computed at the first
+ * call. */
+DS4X_API int32_t ds4x_fingerprint(ds4x_engine *engine, uint8_t out[32], ds4x_error *err);
+
 /* ------------------------------------------------------------------------------------------------- forward and logits */
+
+struct ds4x_sample_params;
 
 typedef struct ds4x_span {
     ds4x_session *session;  /* each session at most once per call */
@@ -267,8 +339,12 @@ typedef struct ds4x_span {
     uint32_t n_wanted;      /* positions whose logits are kept */
     const uint32_t *wanted; /* [n_wanted] offsets into tokens, strictly ascending */
     const int32_t *cancel;  /* NULL, or a flag: nonzero cancels this span; read at least once a layer (CPU) */
-    int32_t status;         /* out: enum ds4x_status of this span alone */
-    uint32_t first_row;     /* out: its first row of logits; rows first_row .. first_row + n_wanted - 1 */
+    const int32_t *abandon; /* NULL, or a second flag with the same meaning, for whoever serves the owner of the first */
+    struct ds4x_sample_params *sample; /* NULL, or: also draw a token from its last wanted row, as ds4x_sample; `row` is
+                                          set, failures go to its status and leave the span's alone */
+    ds4x_error *error;                 /* NULL, or room for the reason when this span or its sample fails */
+    int32_t status;                    /* out: enum ds4x_status of this span alone */
+    uint32_t first_row; /* out: its first row of logits; rows first_row .. first_row + n_wanted - 1 */
 } ds4x_span;
 
 /* Appends every span to its session, all in one batch. A span that can not be served (bad token, context full, cancelled,
@@ -298,11 +374,11 @@ typedef struct ds4x_sample_params {
     float top_p;              /* default 1 */
     float min_p;              /* relative to the most likely token; default 0 */
     float repetition_penalty; /* > 0: positive logits are divided by it, negative multiplied; default 1 */
-    float presence_penalty;   /* subtracted once for each token in `penalty_tokens`; default 0 */
+    float presence_penalty;   /* subtracted once for each token that occurs; default 0 */
     float frequency_penalty;  /* subtracted once per occurrence; default 0 */
     uint32_t n_penalty;
     const int32_t *penalty_tokens;  /* [n_penalty] distinct ids */
-    const uint32_t *penalty_counts; /* [n_penalty] occurrences; NULL = 1 each */
+    const uint32_t *penalty_counts; /* [n_penalty] occurrences, 0 allowed; NULL = 1 each */
     const uint32_t *mask;           /* NULL or n_vocab bits, least significant first: 1 = allowed */
     const int32_t *bias_tokens;     /* [n_bias] */
     const float *bias_values;       /* [n_bias] added to the logits; -inf forbids */

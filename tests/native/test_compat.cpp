@@ -187,6 +187,59 @@ TEST(compat_progress_rises_to_the_whole_prompt) {
     CHECK(whole.logits() == s.logits());
 }
 
+TEST(compat_progress_may_save_the_session) {
+    const Model m;
+    const std::vector<int> prompt = m.prompt(1200);
+    Session s(m, 2000), loaded(m, 2000), fresh(m, 2000);
+    struct Save {
+        ds4_session *from;
+        ds4_session_snapshot at{};
+        static void progress(void *ud, const char *, int, int) {
+            auto *self = static_cast<Save *>(ud);
+            if (!self->at.len) CHECK_EQ(ds4_session_save_snapshot(self->from, &self->at, nullptr, 0), 0);
+        }
+    } save{s.s};
+    ds4_session_set_progress(s.s, Save::progress, &save);
+    CHECK_EQ(s.sync(prompt), 0);
+    CHECK_EQ(ds4_session_load_snapshot(loaded.s, &save.at, nullptr, 0), 0);
+    const std::vector<int> part(prompt.begin(), prompt.begin() + ds4_session_pos(loaded.s));
+    CHECK(part.size() < prompt.size() && loaded.tokens() == part);
+    CHECK_EQ(fresh.sync(part), 0);
+    CHECK(loaded.logits() == fresh.logits());
+    CHECK_EQ(loaded.sync(prompt), 0);
+    CHECK(loaded.logits() == s.logits());
+    ds4_session_snapshot_free(&save.at);
+}
+
+TEST(compat_progress_that_changes_the_session_fails_the_sync) {
+    const Model m;
+    const std::vector<int> prompt = m.prompt(1200);
+    for (const bool evaluates : {false, true}) {
+        Session s(m, 2000), fresh(m, 2000);
+        struct Change {
+            ds4_session *of;
+            bool evaluates;
+            static void progress(void *ud, const char *, int current, int) {
+                auto *self = static_cast<Change *>(ud);
+                if (self->evaluates)
+                    ds4_session_eval(self->of, 7, nullptr, 0);
+                else
+                    ds4_session_rewind(self->of, current - 2);
+            }
+        } change{s.s, evaluates};
+        ds4_session_set_progress(s.s, Change::progress, &change);
+        CHECK_EQ(s.sync(prompt), 1);
+        CHECK(s.error().find("progress callback") != std::string::npos);
+        const std::vector<int> now = s.tokens();
+        CHECK_EQ(fresh.sync(now), 0);
+        CHECK(s.logits() == fresh.logits());
+        ds4_session_set_progress(s.s, nullptr, nullptr);
+        CHECK_EQ(s.sync(prompt), 0);
+        CHECK_EQ(fresh.sync(prompt), 0);
+        CHECK(s.logits() == fresh.logits());
+    }
+}
+
 TEST(compat_rewrite_reports_as_before) {
     const Model m;
     const std::vector<int> prompt = m.prompt(20);

@@ -1,9 +1,7 @@
 // KV layout arithmetic, the page pool's references and budget, and sessions that share, copy and go back.
 #include "alloc_watch.h"
 #include "check.h"
-#include "scratch_dir.h"
-#include "session/session.h"
-#include "tiny_model.h"
+#include "session_fixture.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,49 +9,7 @@
 #include <cstring>
 
 using namespace ds4;
-
-namespace {
-
-// An engine over the three-layer model, with options.
-std::shared_ptr<Engine> open_tiny(const ScratchDir &dir, uint64_t kv_bytes_max = 0, bool exact = true,
-                                  uint32_t n_batch = 16) {
-    static int n_files = 0; // each engine its own file: rewriting one under an open engine is an error
-    EngineOptions o;
-    o.model_path = dir.write("tiny" + std::to_string(n_files++) + ".gguf", tiny_model::make().build());
-    o.kv_bytes_max = kv_bytes_max;
-    o.backend_options.exact = exact;
-    o.backend_options.n_threads = 2;
-    o.backend_options.n_batch = n_batch;
-    return Engine::open(o);
-}
-
-std::vector<int32_t> prompt(uint32_t n) {
-    std::vector<int32_t> out(n);
-    for (uint32_t i = 0; i < n; i++) out[i] = int32_t(3 + (i * 37 + i / 5) % 250);
-    return out;
-}
-
-// Appends tokens and returns the logits of the last one.
-std::vector<float> feed(Session &s, const std::vector<int32_t> &tokens, size_t from, size_t to) {
-    const uint32_t last = uint32_t(to - from - 1);
-    ForwardSpan span;
-    span.session = &s;
-    span.tokens = tokens.data() + from;
-    span.n_tokens = uint32_t(to - from);
-    span.wanted = &last;
-    span.n_wanted = 1;
-    s.engine().forward(&span, 1, nullptr);
-    if (span.status != DS4X_OK) throw Error(ds4x_status(span.status), span.message);
-    const float *row = s.engine().logits(span.first_row);
-    return {row, row + s.engine().config().n_vocab};
-}
-
-std::vector<float> fresh(const std::shared_ptr<Engine> &engine, const std::vector<int32_t> &tokens, size_t n) {
-    Session s(engine, 4096);
-    return feed(s, tokens, 0, n);
-}
-
-} // namespace
+using namespace session_test;
 
 TEST(kv_layout_covers_all_ratios_with_one_page) {
     ScratchDir dir;
@@ -120,7 +76,7 @@ TEST(kv_budget_fails_a_span_and_leaves_the_session) {
     ScratchDir dir;
     const auto probe = open_tiny(dir);
     const uint64_t budget = 2 * probe->kv_layout().state_bytes + 2 * probe->kv_layout().page_bytes;
-    const auto engine = open_tiny(dir, budget);
+    const auto engine = open_tiny(dir, {budget});
     const auto tokens = prompt(600);
     Session s(engine, 4096);
     feed(s, tokens, 0, 200);
@@ -181,7 +137,7 @@ TEST(cancel_stops_within_a_layer_and_nothing_has_happened) {
 
 TEST(memory_used_is_what_the_estimate_says) {
     ScratchDir dir;
-    const auto engine = open_tiny(dir, 0, false, 64);
+    const auto engine = open_tiny(dir, {0, 0, false, 64});
     const auto tokens = prompt(1000);
     Session a(engine, 1000), b(engine, 1000);
     feed(a, tokens, 0, 1000);
@@ -215,13 +171,14 @@ TEST(decoding_makes_no_heap_call_between_page_borders) {
     const auto tokens = prompt(400);
     Session s(engine, 4096);
     feed(s, tokens, 0, 140);
+    feed(s, tokens, 140, 141); // the prompt's checkpoint shared the open page
     const uint32_t last = 0;
     ForwardSpan span;
     span.session = &s;
     span.n_tokens = 1;
     span.wanted = &last;
     span.n_wanted = 1;
-    for (uint32_t i = 140; i < 390; i++) {
+    for (uint32_t i = 141; i < 390; i++) {
         span.tokens = tokens.data() + i;
         const AllocWatch watch;
         engine->forward(&span, 1, nullptr);
@@ -239,6 +196,7 @@ TEST(a_span_cancelled_between_layers_does_not_disturb_the_others) {
     const size_t row_bytes = tiny_model::head_dim * engine->kv_layout().element_bytes();
     for (const uint32_t n_cancelled : {5u, 100u}) { // written in place, and beside
         Session trigger(engine, 4096), cancelled(engine, 4096), good(engine, 4096);
+        for (Session *s : {&trigger, &cancelled, &good}) s->set_auto_checkpoints(false); // they would share pages
         feed(trigger, tokens, 0, 50);
         feed(cancelled, tokens, 0, 50);
         // A flag that the first layer itself raises: the ring slot that the trigger's next token is stored in.
@@ -321,10 +279,9 @@ TEST(a_far_rewind_leaves_the_logits_rows_of_others) {
     const auto tokens = prompt(100);
     Session a(engine, 4096), b(engine, 4096);
     feed(a, tokens, 0, 100);
-    const std::vector<float> row = feed(b, tokens, 0, 30);
+    const Logits before = feed(b, tokens, 0, 30);
     a.rewind(20, nullptr);
-    const float *kept = engine->logits(0);
-    CHECK(std::vector<float>(kept, kept + row.size()) == row);
+    CHECK(row(*engine, 0) == before);
 }
 
 TEST(matrices_that_are_never_quantised_may_be_stored_as_q8_0) {

@@ -1,6 +1,7 @@
 // Saved sessions: bit-identical continuation, upstream's checks and messages, and damage that must not touch a session.
 #include "check.h"
 #include "compat_fixture.h"
+#include "state_fixture.h"
 
 #include <limits>
 
@@ -341,4 +342,53 @@ TEST(payload_random_damage_never_corrupts_memory) {
         if (round % 5 == 0) b.resize(size_t(x >> 20) % b.size() + 1);
         if (load(s, b) == 0) CHECK_EQ(s.eval(1), 0);
     }
+}
+
+TEST(payload_through_ds4x_is_the_same_bytes) {
+    const Model m;
+    const state_fixture::Model same(model_path());
+    for (const int n : {1, 133, 300}) {
+        Session classic(m, 512), loaded(m, 512);
+        state_fixture::Session ours(same, 512), back(same, 512);
+        const std::vector<int> prompt = m.prompt(n);
+        CHECK_EQ(classic.sync(prompt), 0);
+        const std::vector<float> logits = ours.eval(prompt, 0, uint32_t(n), 1)[0];
+        const Bytes bytes = ours.save(DS4X_STATE_PAYLOAD, &logits);
+        CHECK(bytes == snapshot_of(classic.s));
+        CHECK_EQ(load(loaded, bytes), 0);
+        CHECK(loaded.logits() == logits);
+        std::vector<float> saved(logits.size());
+        CHECK_EQ(back.load(DS4X_STATE_PAYLOAD, snapshot_of(classic.s), &saved), DS4X_OK);
+        CHECK(saved == logits);
+        CHECK_EQ(loaded.eval(7), 0);
+        CHECK(back.eval({7}, 0, 1, 1)[0] == loaded.logits());
+    }
+}
+
+TEST(payload_through_ds4x_refuses_with_the_right_code) {
+    const state_fixture::Model m(model_path());
+    state_fixture::Session source(m, 400), s(m, 400), smaller(m, 300);
+    const std::vector<int32_t> prompt = m.prompt(150);
+    const std::vector<float> logits = source.eval(prompt, 0, 150, 1)[0];
+    const Bytes good = source.save(DS4X_STATE_PAYLOAD, &logits);
+    s.sync(prompt, 33);
+    const Bytes before = s.save(DS4X_STATE_PAGES);
+    std::vector<float> untouched(logits.size(), 7);
+    int32_t has = -1;
+    const auto refuses = [&](const Bytes &b, int32_t code, const char *words) {
+        CHECK_EQ(s.load(DS4X_STATE_PAYLOAD, b, &untouched, &has), code);
+        CHECK(s.says(words));
+    };
+    refuses({}, DS4X_ERR_FORMAT, "truncated");
+    refuses(with(good, f_version, 2), DS4X_ERR_FORMAT, "version");
+    refuses(with(good, f_vocab, 1), DS4X_ERR_FORMAT, "different DS4 layout");
+    refuses(with(good, f_ctx, 401), DS4X_ERR_CONTEXT, "does not fit");
+    refuses(with(good, n_fields, uint32_t(m.info.n_vocab)), DS4X_ERR_FORMAT, "outside the vocabulary");
+    const size_t rows_at = n_fields + 150 + logits.size() + 2 * get(good, f_layers);
+    refuses(with_float(good, rows_at, std::numeric_limits<float>::infinity()), DS4X_ERR_FORMAT, "finite");
+    for (size_t n = 0; n < good.size(); n += 1 + n / 7)
+        refuses(Bytes(good.begin(), good.begin() + long(n)), DS4X_ERR_FORMAT, "truncated");
+    CHECK_EQ(smaller.load(DS4X_STATE_PAYLOAD, good), DS4X_ERR_CONTEXT);
+    CHECK(untouched == std::vector<float>(logits.size(), 7) && has == -1);
+    CHECK(s.save(DS4X_STATE_PAGES) == before);
 }

@@ -59,6 +59,30 @@ void load(ds4_session *s, ds4::PayloadSource &source, uint64_t n_bytes) {
     s->valid = true;
 }
 
+// Lets the caller see the session where a sync has come to, with its logits.
+struct Sync {
+    ds4_session *s;
+    const std::vector<int> &prompt;
+    int at = -1;      // where the last event was
+    int32_t stop = 0; // cancels the sync
+    bool changed = false;
+
+    void arrive(uint32_t pos, bool with_logits) { // s->live has the room
+        std::memcpy(s->live.v, prompt.data(), size_t(pos) * sizeof(int));
+        s->live.len = int(pos);
+        s->logits_at = with_logits ? int(pos) : 0;
+        s->valid = true;
+    }
+    static void progress(void *user, const char *event, uint32_t current, uint32_t total) {
+        Sync &self = *static_cast<Sync *>(user);
+        self.arrive(current, true);
+        self.at = int(current);
+        self.s->progress(self.s->progress_ud, event, self.at, int(total));
+        self.changed = self.s->live.len != self.at || !self.s->valid;
+        self.stop = self.changed;
+    }
+};
+
 } // namespace
 
 int ds4::compat::fail(char *err, size_t errlen, const char *reason) noexcept {
@@ -282,28 +306,23 @@ void ds4_session_set_progress(ds4_session *s, ds4_session_progress_fn fn, void *
 int ds4_session_sync(ds4_session *s, const ds4_tokens *prompt, char *err, size_t errlen) {
     if (!s || !prompt || !prompt->v || prompt->len <= 0 || prompt->len >= s->ctx)
         return fail(err, errlen, "prompt exceeds context");
-    const ds4_tokens in = *prompt; // may be the session's own vector
-    const int n_vocab = int(s->model->info.n_vocab), n_batch = int(s->model->info.n_batch), was = s->live.len;
-    const int common = common_tokens(s->live, in);
-    if (common == in.len && common == was && s->logits_at == common) return 0;
-    const int keep = common < in.len ? common : in.len - 1; // the last token's logits are needed
+    const int common = common_tokens(s->live, *prompt);
+    if (common == prompt->len && common == s->live.len && s->logits_at == common) return 0;
     return guarded(err, errlen, [&] {
-        for (int i = common; i < in.len; i++)
-            if (in.v[i] < 0 || in.v[i] >= n_vocab)
-                refuse("token %d at %d is outside the vocabulary of %d", in.v[i], i, n_vocab);
-        s->live.len = keep;
-        for (int done = keep; done < in.len;) {
-            const int n = std::min(n_batch, in.len - done);
-            try {
-                s->advance(in.v + done, n);
-            } catch (...) {
-                if (done == keep) s->live.len = was; // nothing has been overwritten
-                throw;
-            }
-            done += n;
-            if (s->progress) s->progress(s->progress_ud, "prefill_chunk", done, in.len);
-            if (s->live.len != done) refuse("the progress callback changed the session");
-        }
+        const std::vector<int> in(prompt->v, prompt->v + prompt->len); // it may be the session's own vector
+        const uint32_t n = uint32_t(in.size()), was = ds4x_session_pos(s->x);
+        reserve(s->live, n);
+        Sync sync{s, in};
+        ds4x_error e{};
+        const int32_t status = ds4x_session_sync(s->x, in.data(), n, &sync.stop, s->progress ? Sync::progress : nullptr,
+                                                 &sync, s->logits.data(), &e);
+        if (sync.changed) refuse("the progress callback changed the session");
+        if (status == DS4X_OK) return sync.arrive(n, true);
+        // The session below holds what it held, or a beginning of the prompt, which then is what the caller sees.
+        const uint32_t pos = ds4x_session_pos(s->x), live = uint32_t(s->live.len);
+        if (sync.at != int(pos) && (pos != was || ds4x_session_common_prefix(s->x, s->live.v, live) != live))
+            sync.arrive(pos, false);
+        must(status, e);
     });
 }
 
@@ -330,7 +349,7 @@ int ds4_session_eval(ds4_session *s, int token, char *err, size_t errlen) {
     return guarded(err, errlen, [&] {
         if (!s) refuse("no session");
         if (s->live.len >= s->ctx) refuse("the context is full: position %d of %d", s->live.len, s->ctx);
-        s->advance(&token, 1);
+        s->append(token);
     });
 }
 int ds4_session_eval_speculative_argmax(ds4_session *s, int first_token, int, int, int *accepted, int accepted_cap,

@@ -81,32 +81,28 @@ struct ds4_session {
         ds4x_session_free(x);
         std::free(live.v);
     }
-    // Appends n tokens, which may lie in live.v behind its length. Throws; live is unchanged then.
-    void advance(const int *tokens, int n) {
-        ds4::compat::reserve(live, size_t(live.len) + size_t(n));
+    // Appends one token. Throws; live is unchanged then.
+    void append(int token) {
+        ds4::compat::reserve(live, size_t(live.len) + 1);
         x->core->engine().check_usable(true); // before a lock that a forked child may find held
         const std::lock_guard<std::mutex> lock(model->mutex);
         const uint32_t have = ds4x_session_pos(x), keep = uint32_t(live.len);
         ds4x_error e{};
         if (have > keep) ds4::compat::must(ds4x_session_rewind(x, keep, nullptr, &e), e);
         if (have < keep) forward(live.v + have, keep - have, false);
-        forward(tokens, uint32_t(n), true);
-        std::memmove(live.v + live.len, tokens, size_t(n) * sizeof(int));
-        live.len += n;
+        forward(&token, 1, true);
+        live.v[live.len++] = token;
         logits_at = live.len;
         valid = true;
     }
     // Logits of the last token; computed again after going back.
     void refresh() {
         if (live.len == 0) ds4::compat::refuse("the session has no logits: evaluate a token first");
-        if (logits_at == live.len) return;
-        const int len = live.len--;
-        try {
-            advance(live.v + live.len, 1);
-        } catch (...) {
-            live.len = len;
-            throw;
-        }
+        if (logits_at == live.len && ds4x_session_pos(x) == uint32_t(live.len)) return;
+        ds4x_error e{};
+        ds4::compat::must(
+            ds4x_session_sync(x, live.v, uint32_t(live.len), nullptr, nullptr, nullptr, logits.data(), &e), e);
+        logits_at = live.len;
     }
 
 private:

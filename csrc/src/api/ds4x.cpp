@@ -1,6 +1,5 @@
-// The C API: engines, sessions, forward, sampling. Checks arguments; everything else happens below.
-#include "api/guard.h"
-#include "api/handles.h"
+// The C API: engines, forward, sampling, profiling. Checks arguments; everything else happens below.
+#include "api/access.h"
 
 using namespace ds4;
 
@@ -12,36 +11,51 @@ ds4x_options default_options() {
     return o;
 }
 
-Engine &core(const ds4x_engine *engine) { return *need(engine, "engine").core; }
-Session &core(const ds4x_session *session) { return *need(session, "session").core; }
-
-// The engine's lock, taken after the checks that must work in a forked child, where a lock may be held forever.
-std::unique_lock<std::mutex> lock(Engine &engine, bool weights = true) {
-    engine.check_usable(weights);
-    return std::unique_lock<std::mutex>(engine.mutex());
-}
-
-// Checked for all entries before the first is sampled.
-void check_params(const ds4x_sample_params *params, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++)
-        if (params[i].struct_size != sizeof(ds4x_sample_params))
-            fail(DS4X_ERR_ARGUMENT, "params[%u].struct_size is %u, expected %zu", i, params[i].struct_size,
-                 sizeof(ds4x_sample_params));
+void check_params(const ds4x_sample_params &p, uint32_t index) {
+    if (p.struct_size != sizeof(ds4x_sample_params))
+        fail(DS4X_ERR_ARGUMENT, "params[%u].struct_size is %u, expected %zu", index, p.struct_size,
+             sizeof(ds4x_sample_params));
 }
 
 // Samples one entry; its own failure is in its status, and the first one also in err.
 template <typename Row>
 void sample_one(Row &&row, uint32_t n_vocab, ds4x_sample_params &p, SampleScratch &scratch, ds4x_error &first) {
-    ds4x_error own{};
+    ds4x_error own;
+    own.code = DS4X_OK;
     p.status = guard(&own, [&] { sample(row(), n_vocab, p, scratch); });
     if (p.status != DS4X_OK && first.code == DS4X_OK) first = own;
+}
+
+// What a span asks for and what became of it.
+void take_span(const ds4x_span &in, ForwardSpan &s) {
+    s.session = &core(in.session);
+    s.tokens = in.n_tokens ? &need(in.tokens, "span.tokens") : nullptr;
+    s.n_tokens = in.n_tokens;
+    s.wanted = in.n_wanted ? &need(in.wanted, "span.wanted") : nullptr;
+    s.n_wanted = in.n_wanted;
+    s.cancel = in.cancel;
+    s.abandon = in.abandon;
+    s.mark_end = false;
+}
+void answer_span(Engine &engine, const ForwardSpan &s, ds4x_span &out, SampleScratch &scratch) {
+    out.status = s.status;
+    out.first_row = s.first_row;
+    if (out.error) report(out.error, s.status, s.status == DS4X_OK ? "" : s.message);
+    if (s.status != DS4X_OK || !out.sample) return;
+    ds4x_sample_params &p = *out.sample;
+    p.status = guard(out.error, [&] {
+        check_params(p, 0);
+        if (s.n_wanted == 0) fail(DS4X_ERR_ARGUMENT, "span.sample needs a row of logits: n_wanted is 0");
+        p.row = s.first_row + s.n_wanted - 1;
+        sample(engine.logits(p.row), engine.config().n_vocab, p, scratch);
+    });
 }
 
 } // namespace
 
 extern "C" {
 
-DS4X_API uint32_t ds4x_abi_version(void) { return 1; }
+DS4X_API uint32_t ds4x_abi_version(void) { return 2; }
 DS4X_API const char *ds4x_version(void) { return DS4_VERSION; }
 
 DS4X_API const char *ds4x_status_name(int32_t code) {
@@ -73,6 +87,7 @@ DS4X_API int32_t ds4x_engine_open(const ds4x_options *options, ds4x_engine **out
         e.kv_dtype = o.kv_dtype;
         e.vocab_only = o.vocab_only != 0;
         e.kv_bytes_max = o.kv_bytes_max;
+        e.checkpoint_bytes_max = o.checkpoint_bytes_max;
         e.backend_options.n_threads = o.n_threads;
         e.backend_options.exact = o.exact != 0;
         e.backend_options.kv_simulation = o.kv_simulation != 0;
@@ -138,6 +153,8 @@ DS4X_API int32_t ds4x_engine_get_info(const ds4x_engine *engine, ds4x_engine_inf
             i.token_think_close = t.think_close();
             i.token_dsml = t.dsml();
         }
+        i.page_bytes = e.kv_layout().page_bytes;
+        i.state_bytes = e.kv_layout().state_bytes;
         versioned_out(info, i, "info");
     });
 }
@@ -155,57 +172,8 @@ DS4X_API int32_t ds4x_memory_estimate(const ds4x_engine *engine, uint64_t n_ctx,
 DS4X_API int32_t ds4x_memory_used(const ds4x_engine *engine, ds4x_memory *out, ds4x_error *err) {
     return guard(err, [&] {
         Engine &e = core(engine);
-        const auto held = lock(e, false);
+        const auto held = e.lock(false);
         need(out, "out") = e.memory_used();
-    });
-}
-
-// ------------------------------------------------------------------------------------------------------------ sessions
-
-DS4X_API int32_t ds4x_session_create(ds4x_engine *engine, uint32_t n_ctx, ds4x_session **out, ds4x_error *err) {
-    return guard(err, [&] {
-        need(out, "out") = nullptr;
-        core(engine).check_usable(true);
-        auto handle = std::make_unique<ds4x_session>();
-        handle->core = std::make_unique<Session>(engine->core, n_ctx);
-        *out = handle.release();
-    });
-}
-
-DS4X_API void ds4x_session_free(ds4x_session *session) {
-    if (!session || session->core->engine().foreign_process()) return;
-    delete session;
-}
-
-DS4X_API uint32_t ds4x_session_pos(const ds4x_session *session) { return session ? session->core->pos() : 0; }
-DS4X_API uint32_t ds4x_session_n_ctx(const ds4x_session *session) { return session ? session->core->n_ctx() : 0; }
-
-DS4X_API uint32_t ds4x_session_tokens(const ds4x_session *session, int32_t *out, uint32_t cap) {
-    if (!session || session->core->engine().foreign_process()) return 0;
-    return session->core->copy_tokens(out, out ? cap : 0);
-}
-
-DS4X_API uint32_t ds4x_session_common_prefix(const ds4x_session *session, const int32_t *tokens, uint32_t n) {
-    if (!session || !tokens || session->core->engine().foreign_process()) return 0;
-    return session->core->common_prefix(tokens, n);
-}
-
-DS4X_API int32_t ds4x_session_fork(ds4x_session *session, ds4x_session **out, ds4x_error *err) {
-    return guard(err, [&] {
-        need(out, "out") = nullptr;
-        Session &s = core(session);
-        const auto held = lock(s.engine());
-        auto handle = std::make_unique<ds4x_session>();
-        handle->core = s.fork();
-        *out = handle.release();
-    });
-}
-
-DS4X_API int32_t ds4x_session_rewind(ds4x_session *session, uint32_t pos, const int32_t *cancel, ds4x_error *err) {
-    return guard(err, [&] {
-        Session &s = core(session);
-        const auto held = lock(s.engine());
-        s.rewind(pos, cancel);
     });
 }
 
@@ -216,24 +184,14 @@ DS4X_API int32_t ds4x_forward(ds4x_engine *engine, ds4x_span *spans, uint32_t n_
     ds4x_error first{};
     const int32_t code = guard(err, [&] {
         Engine &e = core(engine);
-        const auto held = lock(e);
+        const auto held = e.lock();
         if (n_spans) need(spans, "spans");
         engine->spans.resize(n_spans);
-        for (uint32_t i = 0; i < n_spans; i++) {
-            const ds4x_span &in = spans[i];
-            ForwardSpan &s = engine->spans[i];
-            s.session = &core(in.session);
-            s.tokens = in.n_tokens ? &need(in.tokens, "span.tokens") : nullptr;
-            s.n_tokens = in.n_tokens;
-            s.wanted = in.n_wanted ? &need(in.wanted, "span.wanted") : nullptr;
-            s.n_wanted = in.n_wanted;
-            s.cancel = in.cancel;
-        }
+        for (uint32_t i = 0; i < n_spans; i++) take_span(spans[i], engine->spans[i]);
         e.forward(engine->spans.data(), n_spans, cancel);
         for (uint32_t i = n_spans; i-- > 0;) {
             const ForwardSpan &s = engine->spans[i];
-            spans[i].status = s.status;
-            spans[i].first_row = s.first_row;
+            answer_span(e, s, spans[i], engine->scratch);
             if (s.status != DS4X_OK) report(&first, s.status, s.message);
         }
     });
@@ -246,7 +204,7 @@ DS4X_API uint32_t ds4x_n_rows(const ds4x_engine *engine) { return engine ? engin
 DS4X_API int32_t ds4x_logits(ds4x_engine *engine, uint32_t row, float *out, size_t cap, ds4x_error *err) {
     return guard(err, [&] {
         Engine &e = core(engine);
-        const auto held = lock(e);
+        const auto held = e.lock();
         const float *logits = e.logits(row);
         if (cap < e.config().n_vocab)
             fail(DS4X_ERR_BUFFER, "room for %zu floats, a row of logits has %u", cap, e.config().n_vocab);
@@ -269,8 +227,9 @@ DS4X_API int32_t ds4x_sample(ds4x_engine *engine, ds4x_sample_params *params, ui
     ds4x_error first{};
     const int32_t code = guard(err, [&] {
         Engine &e = core(engine);
-        const auto held = lock(e);
-        if (n) check_params(&need(params, "params"), n);
+        const auto held = e.lock();
+        if (n) need(params, "params");
+        for (uint32_t i = 0; i < n; i++) check_params(params[i], i); // all of them before the first is sampled
         for (uint32_t i = 0; i < n; i++)
             sample_one([&] { return e.logits(params[i].row); }, e.config().n_vocab, params[i], engine->scratch, first);
     });
@@ -283,7 +242,7 @@ DS4X_API int32_t ds4x_sample_logits(const float *logits, uint32_t n_vocab, ds4x_
     ds4x_error first{};
     const int32_t code = guard(err, [&] {
         SampleScratch scratch;
-        check_params(&need(params, "params"), 1);
+        check_params(need(params, "params"), 0);
         need(logits, "logits");
         sample_one([&] { return logits; }, n_vocab, *params, scratch, first);
     });
@@ -296,7 +255,7 @@ DS4X_API int32_t ds4x_sample_logits(const float *logits, uint32_t n_vocab, ds4x_
 DS4X_API int32_t ds4x_profile(ds4x_engine *engine, int32_t enable, ds4x_error *err) {
     return guard(err, [&] {
         Engine &e = core(engine);
-        const auto held = lock(e);
+        const auto held = e.lock();
         e.profile(enable != 0);
     });
 }

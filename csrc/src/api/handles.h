@@ -16,3 +16,7 @@ struct ds4x_engine {
 struct ds4x_session {
     std::unique_ptr<ds4::Session> core;
 };
+
+struct ds4x_checkpoint {
+    std::unique_ptr<ds4::HeldCheckpoint> core;
+};

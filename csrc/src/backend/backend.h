@@ -140,6 +140,8 @@ public:
     virtual void kv_copy(uint8_t *dst, const uint8_t *src, size_t bytes) = 0;
     virtual void kv_read(void *host, const uint8_t *src, size_t bytes) = 0;
     virtual void kv_write(uint8_t *dst, const void *host, size_t bytes) = 0;
+    // The same memory as the host reads and writes it; nullptr where it can not.
+    virtual uint8_t *kv_host(uint8_t *) noexcept { return nullptr; }
 
     // The forward pass of one batch, in this order; hyper() spans the sub-layer boundary: it folds the previous block's
     // output into the streams with the previous post and comb, and leaves the next block's normed input.

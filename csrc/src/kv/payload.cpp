@@ -155,11 +155,23 @@ void each_row(const Config &c, const KvLayout &layout, uint32_t n_tokens, uint32
     }
 }
 
+// Rows are small: they are collected, so that a file descriptor sees few large writes.
+constexpr size_t buffer_bytes = 64 * 1024;
+
 class Writer {
 public:
-    Writer(Rows &rows, uint32_t n_tokens, PayloadSink &sink) : rows_(rows), n_tokens_(n_tokens), sink_(sink) {}
+    Writer(Rows &rows, uint32_t n_tokens, ByteSink &sink) : rows_(rows), n_tokens_(n_tokens), sink_(sink) {
+        out_.reserve(buffer_bytes);
+    }
     void bytes(const void *data, size_t n) {
-        if (!sink_.write(data, n)) fail(DS4X_ERR_IO, "failed to write session payload");
+        if (n > buffer_bytes - out_.size()) flush();
+        if (n > buffer_bytes) return sink_.write(data, n);
+        const uint8_t *p = static_cast<const uint8_t *>(data);
+        out_.insert(out_.end(), p, p + n);
+    }
+    void flush() {
+        sink_.write(out_.data(), out_.size());
+        out_.clear();
     }
     void u32(uint32_t v) {
         const uint8_t b[4] = {uint8_t(v), uint8_t(v >> 8), uint8_t(v >> 16), uint8_t(v >> 24)};
@@ -184,18 +196,31 @@ public:
 private:
     Rows &rows_;
     uint32_t n_tokens_;
-    PayloadSink &sink_;
-    std::vector<float> buffer_;
+    ByteSink &sink_;
+    std::vector<float> buffer_; // one row
+    std::vector<uint8_t> out_;  // not written yet
 };
 
 // Reads at most the payload's bytes.
 class Input {
 public:
-    Input(PayloadSource &source, uint64_t n_bytes) : source_(source), left_(n_bytes) {}
+    Input(ByteSource &source, uint64_t n_bytes) : source_(source), left_(n_bytes), unread_(n_bytes) {}
     void bytes(void *data, uint64_t n) {
         need(n);
-        if (!source_.read(data, size_t(n))) fail(DS4X_ERR_IO, "failed to read session payload");
         left_ -= n;
+        uint8_t *p = static_cast<uint8_t *>(data);
+        while (n) {
+            if (at_ == ahead_.size()) {
+                at_ = 0;
+                ahead_.clear();
+                if (!read_ahead_ || n >= buffer_bytes) return read(p, size_t(n));
+                ahead_.resize(size_t(std::min<uint64_t>(buffer_bytes, unread_)));
+                read(ahead_.data(), ahead_.size());
+            }
+            const size_t size = size_t(std::min<uint64_t>(n, ahead_.size() - at_));
+            std::memcpy(p, ahead_.data() + at_, size);
+            p += size, n -= size, at_ += size;
+        }
     }
     uint32_t u32() {
         uint8_t b[4];
@@ -206,10 +231,20 @@ public:
         if (n > left_) fail(DS4X_ERR_FORMAT, "truncated session payload");
     }
     uint64_t left() const noexcept { return left_; }
+    // What follows is small and all wanted: reads some of it ahead.
+    void read_ahead() noexcept { read_ahead_ = true; }
 
 private:
-    PayloadSource &source_;
-    uint64_t left_;
+    void read(void *data, size_t n) {
+        source_.read(data, n);
+        unread_ -= n;
+    }
+    ByteSource &source_;
+    uint64_t left_;   // not handed out yet
+    uint64_t unread_; // not read from the source yet
+    std::vector<uint8_t> ahead_;
+    size_t at_ = 0; // in ahead_
+    bool read_ahead_ = false;
 };
 
 class Reader {
@@ -277,7 +312,7 @@ uint64_t payload_bytes(const Session &s) {
     return n;
 }
 
-void save_payload(Session &s, const float *logits, PayloadSink &sink) {
+void save_payload(Session &s, const float *logits, ByteSink &sink) {
     const Config &c = s.engine().config();
     Rows rows(s, s.state(), s.pages());
     std::vector<int32_t> tokens(s.pos());
@@ -292,9 +327,10 @@ void save_payload(Session &s, const float *logits, PayloadSink &sink) {
     for (const LayerConfig &l : c.layers) out.u32(n_rows(l, n));
     for (const LayerConfig &l : c.layers) out.u32(n_index_rows(l, n));
     each_row(c, s.engine().kv_layout(), n, h.field[f_raw_live], rows, out);
+    out.flush();
 }
 
-void load_payload(Session &s, PayloadSource &source, uint64_t n_bytes, std::vector<float> &logits) {
+void load_payload(Session &s, ByteSource &source, uint64_t n_bytes, std::vector<float> &logits) {
     const Config &c = s.engine().config();
     Input in(source, n_bytes);
     Header h{};
@@ -310,7 +346,7 @@ void load_payload(Session &s, PayloadSource &source, uint64_t n_bytes, std::vect
     in.bytes(tokens.data(), uint64_t(n) * 4);
     for (uint32_t i = 0; i < n; i++)
         if (tokens[i] < 0 || uint32_t(tokens[i]) >= c.n_vocab)
-            fail(DS4X_ERR_TOKEN, "KV checkpoint has token %d at %u, outside the vocabulary of %u", tokens[i], i,
+            fail(DS4X_ERR_FORMAT, "KV checkpoint has token %d at %u, outside the vocabulary of %u", tokens[i], i,
                  c.n_vocab);
     std::vector<float> saved(c.n_vocab);
     in.bytes(saved.data(), uint64_t(c.n_vocab) * sizeof(float));
@@ -323,6 +359,7 @@ void load_payload(Session &s, PayloadSource &source, uint64_t n_bytes, std::vect
 
     s.replace(tokens.data(), n, [&](uint8_t *state, const std::vector<Page *> &pages) {
         Rows rows(s, state, pages);
+        in.read_ahead();
         each_row(c, s.engine().kv_layout(), n, h.field[f_raw_live], rows, Reader(rows, n, in));
         if (in.left()) fail(DS4X_ERR_FORMAT, "KV checkpoint has trailing payload bytes");
     });

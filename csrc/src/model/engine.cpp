@@ -1,6 +1,8 @@
 // Opening a model, its memory, and its lifetime. The forward pass is in forward.cpp.
 #include "model/engine.h"
 
+#include "session/checkpoint.h"
+
 #include <algorithm>
 #include <cstring>
 #include <thread>
@@ -20,6 +22,10 @@ namespace {
 
 // Opening a file copies no more weights than this unless the caller allows it.
 constexpr uint64_t copy_unasked = 64u << 20;
+// Automatic checkpoints lie at least this many tokens apart on a long way, and get this many states' bytes, but no less
+// than this, unless the caller says otherwise.
+constexpr uint32_t checkpoint_tokens = 2048;
+constexpr uint64_t checkpoint_states = 16, checkpoint_bytes_least = 64u << 20;
 
 int32_t usable_processors() {
 #if defined(__linux__)
@@ -78,6 +84,9 @@ void Engine::load(const EngineOptions &given) {
     config_ = Config::from_gguf(*file_);
     tokenizer_ = Tokenizer::from_gguf(*file_, config_.n_vocab);
     layout_ = KvLayout::make(config_, f16);
+    checkpoint_interval_ = (checkpoint_tokens + layout_.page_tokens - 1) / layout_.page_tokens * layout_.page_tokens;
+    if (options_.checkpoint_bytes_max == 0)
+        options_.checkpoint_bytes_max = std::max(checkpoint_states * layout_.state_bytes, checkpoint_bytes_least);
     if (bo.kv_simulation) check_simulation(config_);
     // A vocabulary may come without tensors; when they are described, their sizes are reported.
     if (file_->tensor_count() || !given.vocab_only) {
@@ -93,7 +102,7 @@ void Engine::load(const EngineOptions &given) {
     weights_ = bind_weights(*file_, config_, *backend);
     backend->ready(config_, layout_, weights_);
     backend_ = std::move(backend);
-    pool_ = std::make_unique<KvPool>(*backend_, layout_, given.kv_bytes_max);
+    pool_ = std::make_unique<KvPool>(*backend_, layout_, given.kv_bytes_max, options_.checkpoint_bytes_max);
     prepare_batches();
     log(DS4X_LOG_INFO,
         format("opened %s: %u layers, %.1f MiB of weights, backend cpu, %d threads", given.model_path.c_str(),
@@ -125,6 +134,11 @@ void Engine::check_usable(bool weights) const {
     if (weights && !backend_) fail(DS4X_ERR_STATE, "%s was opened without weights (vocab_only)", file_->path().c_str());
 }
 
+std::unique_lock<std::mutex> Engine::lock(bool weights) {
+    check_usable(weights);
+    return std::unique_lock<std::mutex>(mutex_);
+}
+
 void Engine::log(int32_t level, const std::string &message) const {
     if (options_.log) options_.log(options_.log_user, level, message.c_str());
 }
@@ -140,13 +154,22 @@ ds4x_memory Engine::memory_estimate(uint64_t n_ctx, uint32_t n_sessions) const {
     ds4x_memory m{};
     m.weights_mapped = facts_.weight_bytes;
     m.weights_copied = facts_.copied_bytes;
-    const uint64_t rows = std::max<uint32_t>(1, n_sessions);
+    const uint64_t rows = std::max<uint32_t>(1, n_sessions) + uint64_t(1); // and one that sessions use themselves
     m.workspace = cpu_workspace_bytes(config_, layout_, options_.backend_options, n_ctx, facts_.k_types) +
                   rows * config_.n_vocab * sizeof(float);
     // A long span holds a second state while it runs.
     m.session_state = (uint64_t(n_sessions) + 1) * layout_.state_bytes;
     m.kv_pages = uint64_t(n_sessions) * layout_.pages_for(n_ctx) * layout_.page_bytes;
-    m.total = m.weights_mapped + m.weights_copied + m.workspace + m.session_state + m.kv_pages;
+    // One prompt each: checkpoints on the way and at its end.
+    const auto packed = [&](uint64_t pos) { return live_bytes(Checkpoint::pieces(config_, layout_, uint32_t(pos))); };
+    uint64_t marks = n_ctx % checkpoint_interval_ ? packed(n_ctx) : 0;
+    if (const uint64_t n = n_ctx / checkpoint_interval_) {
+        // At multiples of the interval, which is one of every ratio, no block is open: they are alike from here on.
+        const uint64_t one = packed(checkpoint_interval_);
+        marks += n * one;
+    }
+    m.checkpoints = std::min(n_sessions * marks, options_.checkpoint_bytes_max);
+    m.total = m.weights_mapped + m.weights_copied + m.workspace + m.session_state + m.kv_pages + m.checkpoints;
     return m;
 }
 
@@ -158,7 +181,8 @@ ds4x_memory Engine::memory_used() const {
     m.workspace = backend_->workspace_bytes();
     m.session_state = pool_->state_bytes_used();
     m.kv_pages = pool_->page_bytes_used();
-    m.total = m.weights_mapped + m.weights_copied + m.workspace + m.session_state + m.kv_pages;
+    m.checkpoints = pool_->checkpoint_bytes_used();
+    m.total = m.weights_mapped + m.weights_copied + m.workspace + m.session_state + m.kv_pages + m.checkpoints;
     return m;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv/pool.h"
+#include "model/fingerprint.h"
 #include "model/weights.h"
 #include "text/tokenizer.h"
 
@@ -20,6 +21,7 @@ struct EngineOptions {
     int32_t kv_dtype = DS4X_KV_AUTO;
     bool vocab_only = false;
     uint64_t kv_bytes_max = 0;
+    uint64_t checkpoint_bytes_max = 0; // of automatic checkpoints; 0: a default
     BackendOptions backend_options;
     ds4x_log_fn log = nullptr;
     void *log_user = nullptr;
@@ -33,8 +35,11 @@ struct ForwardSpan {
     const uint32_t *wanted = nullptr; // ascending offsets into tokens
     uint32_t n_wanted = 0;
     const int32_t *cancel = nullptr;
-    uint32_t first_row = 0; // out
-    uint32_t done = 0;      // tokens computed so far, in this call
+    const int32_t *abandon = nullptr; // a second flag like cancel
+    bool mark_end = false;            // a checkpoint is wanted at its end, whatever its length
+    uint32_t first_row = 0;           // out
+    uint32_t done = 0;                // tokens computed so far, in this call
+    uint32_t piece = 0;               // of them in the last piece
     uint32_t wanted_done = 0;
     uint32_t pos = 0;         // the session's position before the call
     bool begun = false;       // the session holds what the span needs, to be committed or abandoned
@@ -65,6 +70,7 @@ public:
     const Backend *backend() const noexcept { return backend_.get(); }
     const WeightFacts &facts() const noexcept { return facts_; }
     uint32_t n_batch() const noexcept { return options_.backend_options.n_batch; }
+    const Fingerprint &fingerprint() { return fingerprint_.get(*file_, config_); } // computed at the first call
     KvPool &pool(); // throws Error(STATE) without weights
 
     ds4x_memory memory_estimate(uint64_t n_ctx, uint32_t n_sessions) const;
@@ -78,12 +84,18 @@ public:
 
     // Appends every span to its session. Per-span failures go to the spans; throws when the call itself can not be
     // carried out (then no session has changed).
-    enum class Rows { replace, keep }; // keep: no rows are wanted, those of the last forward stay
+    // keep: the rows of the last forward stay, and one row at most is wanted, which own_logits() answers.
+    enum class Rows { replace, keep };
     void forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel, Rows rows = Rows::replace);
     // Serialises everything that computes or reads rows.
     std::mutex &mutex() noexcept { return mutex_; }
+    // Its lock, after the checks that must work in a forked child, where a lock may be held forever.
+    std::unique_lock<std::mutex> lock(bool weights = true);
     uint32_t n_rows() const noexcept { return n_rows_; }
-    const float *logits(uint32_t row); // throws Error(STATE) when there is no such row
+    const float *logits(uint32_t row);                              // throws Error(STATE) when there is no such row
+    const float *own_logits() { return backend_->logits(n_rows_); } // of the last forward that kept the rows
+    // Sessions make a checkpoint of themselves where their position is a multiple of this.
+    uint32_t checkpoint_interval() const noexcept { return checkpoint_interval_; }
 
     void profile(bool enable);
     const std::array<OpTime, size_t(Op::count)> &op_times() const noexcept { return op_times_; }
@@ -95,6 +107,8 @@ private:
     void prepare_batches();
     void check(ForwardSpan &span) const noexcept;
     void admit(ForwardSpan &span) noexcept;
+    uint32_t next_piece(const ForwardSpan &span) const noexcept;
+    void mark(ForwardSpan &span) noexcept;
     void run_piece(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel);
     bool all_cancelled(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) const noexcept;
     void compute(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel) noexcept;
@@ -106,10 +120,12 @@ private:
     Config config_;
     std::unique_ptr<Tokenizer> tokenizer_;
     KvLayout layout_;
+    uint32_t checkpoint_interval_ = 0;
     WeightFacts facts_;
     Weights weights_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<KvPool> pool_;
+    FingerprintCache fingerprint_;
     int64_t process_id_ = 0;
     std::atomic<bool> closed_{false};
     std::mutex mutex_;

@@ -58,7 +58,7 @@ template <typename F> void Engine::timed(Op op, F &&run) {
 void Engine::check(ForwardSpan &span) const noexcept {
     span.status = DS4X_OK;
     span.begun = false;
-    span.done = span.wanted_done = span.first_row = 0;
+    span.done = span.piece = span.wanted_done = span.first_row = 0;
     span.pos = span.session->pos();
     own_failure(span, [&] {
         if (span.n_tokens == 0) fail(DS4X_ERR_ARGUMENT, "a span needs at least one token");
@@ -81,6 +81,20 @@ void Engine::admit(ForwardSpan &span) noexcept {
         span.session->begin(span.n_tokens);
         span.begun = true;
     });
+    span.mark_end |=
+        span.n_tokens > rewind_slack && span.n_wanted && span.wanted[span.n_wanted - 1] == span.n_tokens - 1;
+}
+
+// Tokens of its next piece, if there is room: up to its end, or to where a checkpoint is due.
+uint32_t Engine::next_piece(const ForwardSpan &span) const noexcept {
+    const uint32_t left = span.n_tokens - span.done;
+    if (!span.session->auto_checkpoints()) return left;
+    return std::min(left, checkpoint_interval_ - (span.pos + span.done) % checkpoint_interval_);
+}
+
+void Engine::mark(ForwardSpan &span) noexcept {
+    const uint32_t at = span.pos + span.done;
+    if (at % checkpoint_interval_ == 0 || (span.mark_end && span.done == span.n_tokens)) span.session->mark(at);
 }
 
 void Engine::forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel, Rows keep) {
@@ -91,7 +105,7 @@ void Engine::forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel
         for (uint32_t k = 0; k < i; k++)
             if (spans[k].session == spans[i].session) fail(DS4X_ERR_ARGUMENT, "spans %u and %u are one session", k, i);
     }
-    uint64_t rows = 0;
+    uint64_t rows = keep == Rows::keep ? uint32_t(n_rows_) : 0;
     for (uint32_t i = 0; i < n_spans; i++) {
         check(spans[i]);
         spans[i].first_row = uint32_t(rows);
@@ -100,7 +114,7 @@ void Engine::forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel
     }
     if (keep == Rows::replace) {
         n_rows_ = 0;
-        backend_->reserve_rows(uint32_t(rows));
+        backend_->reserve_rows(uint32_t(rows) + 1); // and one for own_logits()
         row_filled_.assign(size_t(rows), 0);
     }
     for (uint32_t i = 0; i < n_spans; i++)
@@ -113,6 +127,7 @@ void Engine::forward(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel
             s.session->commit(s.tokens, s.n_tokens);
         else
             s.session->abandon();
+        if (keep == Rows::keep) continue;
         for (uint32_t r = 0; live(s) && r < s.n_wanted; r++) row_filled_[s.first_row + r] = 1;
     }
     if (keep == Rows::replace) n_rows_ = uint32_t(rows);
@@ -141,7 +156,7 @@ bool Engine::all_cancelled(ForwardSpan *spans, uint32_t n_spans, const int32_t *
     bool any_live = false;
     for (uint32_t i = 0; i < n_spans; i++) {
         if (!live(spans[i])) continue;
-        if (all || raised(spans[i].cancel))
+        if (all || raised(spans[i].cancel) || raised(spans[i].abandon))
             fail_span(spans[i], DS4X_ERR_CANCELLED, "cancelled");
         else
             any_live = true;
@@ -165,7 +180,7 @@ void Engine::run_piece(ForwardSpan *spans, uint32_t n_spans, const int32_t *canc
     for (uint32_t i = 0; i < n_spans; i++) {
         ForwardSpan &s = spans[i];
         const uint32_t room = n_batch() - uint32_t(batch_tokens_.size());
-        const uint32_t n = live(s) ? std::min(room, s.n_tokens - s.done) : 0;
+        const uint32_t n = s.piece = live(s) ? std::min(room, next_piece(s)) : 0;
         if (n == 0) continue;
         BatchSpan b;
         b.first = int32_t(batch_tokens_.size());
@@ -193,6 +208,8 @@ void Engine::run_piece(ForwardSpan *spans, uint32_t n_spans, const int32_t *canc
     batch.wanted = batch_wanted_.data();
     batch.rows = batch_rows_.data();
     run_layers(spans, n_spans, cancel, batch);
+    for (uint32_t i = 0; i < n_spans; i++)
+        if (live(spans[i]) && spans[i].piece) mark(spans[i]);
 }
 
 void Engine::run_layers(ForwardSpan *spans, uint32_t n_spans, const int32_t *cancel, const Batch &batch) {

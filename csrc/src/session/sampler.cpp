@@ -57,7 +57,7 @@ const float *adjust(const float *logits, uint32_t n_vocab, const ds4x_sample_par
             float &l = copy[size_t(p.penalty_tokens[i])];
             const uint32_t count = p.penalty_counts ? p.penalty_counts[i] : 1;
             l = l > 0 ? l / p.repetition_penalty : l * p.repetition_penalty;
-            l -= p.presence_penalty;
+            if (count) l -= p.presence_penalty;
             l -= p.frequency_penalty * float(count);
         }
     }

@@ -1,4 +1,4 @@
-// Sessions: taking pages, going back, forking.
+// Sessions: their facts, and how a forward pass moves them.
 #include "session/session.h"
 
 #include <algorithm>
@@ -19,31 +19,41 @@ Session::~Session() {
 }
 
 uint32_t Session::copy_tokens(int32_t *out, uint32_t cap) const {
-    const std::lock_guard<std::mutex> lock(tokens_mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     std::copy_n(tokens_.begin(), std::min<size_t>(cap, tokens_.size()), out);
     return uint32_t(tokens_.size());
 }
 
 uint32_t Session::common_prefix(const int32_t *tokens, uint32_t n) const {
-    const std::lock_guard<std::mutex> lock(tokens_mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     const size_t limit = std::min<size_t>(n, tokens_.size());
     return uint32_t(std::mismatch(tokens, tokens + limit, tokens_.begin()).first - tokens);
 }
 
-std::unique_ptr<Session> Session::fork() {
-    KvPool &pool = engine_->pool();
-    std::unique_ptr<Session> twin(new Session(engine_, n_ctx_, Bare{}));
-    twin->state_ = pool.acquire_state();
-    pool.backend().kv_copy(twin->state_, state_, pool.layout().state_bytes);
-    twin->tokens_ = tokens_;
-    twin->pages_.reserve(pages_.size() + 1);
-    for (Page *page : pages_) {
-        pool.ref(page);
-        twin->pages_.push_back(page);
+// Whether the rings still hold all that `to` needs; the session stands at `from`. The caller holds mutex_.
+bool Session::costs_nothing(uint32_t to, uint32_t from) const noexcept {
+    return to == from || to == 0 || uint64_t(to) + rewind_slack >= high_;
+}
+
+uint32_t Session::near(uint32_t to) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const uint32_t from = pos();
+    to = std::min(to, from);
+    if (costs_nothing(to, from)) return to;
+    for (size_t i = checkpoints_.size(); i-- > 0;)
+        if (checkpoints_[i]->pos() <= to && checkpoints_[i]->live()) return checkpoints_[i]->pos();
+    return 0;
+}
+
+uint32_t Session::copy_checkpoints(uint32_t *out, uint32_t cap) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    uint32_t n = 0;
+    for (const auto &c : checkpoints_) {
+        if (!c->live() || c->pos() > pos()) continue;
+        if (n < cap) out[n] = c->pos();
+        n++;
     }
-    twin->high_ = high_;
-    twin->pos_.store(pos(), std::memory_order_release);
-    return twin;
+    return n;
 }
 
 void Session::release_pages(size_t keep) noexcept {
@@ -53,15 +63,18 @@ void Session::release_pages(size_t keep) noexcept {
     }
 }
 
+// ---------------------------------------------------------------------------------------------------- the forward pass
+
 void Session::begin(uint32_t n_tokens) {
     KvPool &pool = engine_->pool();
     const KvLayout &layout = pool.layout();
     const uint32_t from = pos();
     pool.release_state(working_); // never left over, but a stale one would be computed on
     working_ = nullptr;
+    marks_.clear();
     if (n_tokens > n_ctx_ - from)
         fail(DS4X_ERR_CONTEXT, "%u tokens do not fit: the session holds %u of n_ctx = %u", n_tokens, from, n_ctx_);
-    // A page that is only partly ours to write (a fork shares it) is copied before its rows change.
+    // A page that is only partly ours to write (a fork or a checkpoint shares it) is copied before its rows change.
     const size_t had = pages_.size(), first = from / layout.page_tokens;
     const size_t n_pages = size_t(layout.pages_for(uint64_t(from) + n_tokens));
     try {
@@ -71,14 +84,15 @@ void Session::begin(uint32_t n_tokens) {
             while (pages_.size() < n_pages) pages_.push_back(pool.acquire_page());
         }
         if (tokens_.capacity() < size_t(from) + n_tokens) {
-            const std::lock_guard<std::mutex> lock(tokens_mutex_);
+            const std::lock_guard<std::mutex> lock(mutex_);
             tokens_.reserve(std::max<size_t>(n_pages * layout.page_tokens, 2 * tokens_.capacity()));
         }
         // Short spans are written in place: the rings keep what the position before them needs.
-        if (n_tokens > rewind_slack) {
+        if (n_tokens > rewind_slack && !in_place_) {
             working_ = pool.acquire_state();
             pool.backend().kv_copy(working_, state_, layout.state_bytes);
         } else {
+            const std::lock_guard<std::mutex> lock(mutex_);
             high_ = std::max(high_, from + n_tokens);
         }
     } catch (...) {
@@ -88,57 +102,74 @@ void Session::begin(uint32_t n_tokens) {
 }
 
 void Session::commit(const int32_t *tokens, uint32_t n_tokens) noexcept {
-    if (working_) {
+    const bool beside = working_ != nullptr;
+    if (beside) {
         engine_->pool().release_state(state_);
         state_ = working_;
         working_ = nullptr;
-        high_ = pos() + n_tokens;
     }
-    const std::lock_guard<std::mutex> lock(tokens_mutex_);
-    tokens_.insert(tokens_.end(), tokens, tokens + n_tokens); // begin() reserved the room
-    pos_.store(uint32_t(tokens_.size()), std::memory_order_release);
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (beside) high_ = pos() + n_tokens;
+        tokens_.insert(tokens_.end(), tokens, tokens + n_tokens); // begin() reserved the room
+        pos_.store(uint32_t(tokens_.size()), std::memory_order_release);
+        version_++;
+    }
+    keep_marks();
 }
 
 void Session::abandon() noexcept {
     engine_->pool().release_state(working_);
     working_ = nullptr;
+    marks_.clear();
     release_pages(size_t(engine_->pool().layout().pages_for(pos())));
 }
 
-void Session::swap_timeline(Session &other) noexcept {
-    const std::lock_guard<std::mutex> lock(tokens_mutex_);
-    std::swap(tokens_, other.tokens_);
-    std::swap(pages_, other.pages_);
-    std::swap(state_, other.state_);
-    std::swap(high_, other.high_);
-    const uint32_t mine = pos();
-    pos_.store(other.pos(), std::memory_order_release);
-    other.pos_.store(mine, std::memory_order_release);
+// --------------------------------------------------------------------------------------------------------- checkpoints
+
+std::shared_ptr<Checkpoint> Session::checkpoint_before(uint32_t to) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (size_t i = checkpoints_.size(); i-- > 0;)
+        if (checkpoints_[i]->pos() <= to && checkpoints_[i]->live()) return checkpoints_[i];
+    return nullptr;
 }
 
-void Session::rewind(uint32_t to, const int32_t *cancel) {
-    const uint32_t from = pos();
-    if (to > from) fail(DS4X_ERR_ARGUMENT, "can not rewind to position %u: the session is at %u", to, from);
-    if (to == from) return;
-    if (to == 0 || to + rewind_slack >= high_) {
-        if (to == 0) high_ = 0;
-        release_pages(size_t(engine_->pool().layout().pages_for(to)));
-        const std::lock_guard<std::mutex> lock(tokens_mutex_);
-        tokens_.resize(to);
-        pos_.store(to, std::memory_order_release);
-        return;
+void Session::mark(uint32_t at) noexcept {
+    if (!auto_checkpoints_ || at == 0) return;
+    try {
+        std::shared_ptr<Checkpoint> before = marks_.empty() ? checkpoint_before(at) : marks_.back();
+        if (before && before->live() && before->pos() == at) return;
+        marks_.reserve(marks_.size() + 1);
+        if (auto made = Checkpoint::make(*engine_, at, pages_, working_state(), true, before.get()))
+            marks_.push_back(std::move(made));
+    } catch (...) {
+        // Not made: the session goes on without it.
     }
-    // Too far back for the rings: compute the kept tokens again beside the old timeline. Rows before the window of `to`
-    // are the same, but the open blocks' inputs are gone, and only the whole prefix rebuilds them exactly.
-    Session fresh(engine_, n_ctx_);
-    ForwardSpan span;
-    span.session = &fresh;
-    span.tokens = tokens_.data();
-    span.n_tokens = to;
-    span.cancel = cancel;
-    engine_->forward(&span, 1, nullptr, Engine::Rows::keep);
-    if (span.status != DS4X_OK) throw Error(ds4x_status(span.status), span.message);
-    swap_timeline(fresh);
+}
+
+void Session::keep_marks() noexcept {
+    if (marks_.empty()) return;
+    try {
+        for (std::shared_ptr<Checkpoint> &c : marks_) add_checkpoint(std::move(c));
+    } catch (...) {
+        // Those that are left go.
+    }
+    marks_.clear();
+}
+
+void Session::add_checkpoint(std::shared_ptr<Checkpoint> c) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto dropped = [](const std::shared_ptr<Checkpoint> &x) { return !x->live(); };
+    checkpoints_.erase(std::remove_if(checkpoints_.begin(), checkpoints_.end(), dropped), checkpoints_.end());
+    const auto after =
+        std::upper_bound(checkpoints_.begin(), checkpoints_.end(), c->pos(),
+                         [](uint32_t pos, const std::shared_ptr<Checkpoint> &x) { return pos < x->pos(); });
+    checkpoints_.insert(after, std::move(c));
+}
+
+void Session::drop_checkpoints(uint32_t beyond) noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    while (!checkpoints_.empty() && checkpoints_.back()->pos() > beyond) checkpoints_.pop_back();
 }
 
 } // namespace ds4

@@ -92,6 +92,7 @@ public:
     void kv_copy(uint8_t *dst, const uint8_t *src, size_t bytes) override;
     void kv_read(void *host, const uint8_t *src, size_t bytes) override;
     void kv_write(uint8_t *dst, const void *host, size_t bytes) override;
+    uint8_t *kv_host(uint8_t *block) noexcept override { return block; }
 
     void begin(const Batch &batch) override;
     void embed() override;
