@@ -6,6 +6,8 @@ Importing this package loads no library and opens no file.
 """
 
 from ds4_core._version import __version__
+from ds4_core.aio import AsyncCheckpoint, AsyncEngine, AsyncSession
+from ds4_core.checkpoint import Checkpoint
 from ds4_core.engine import Engine
 from ds4_core.errors import (
     BackendError,
@@ -27,10 +29,13 @@ from ds4_core.errors import (
     ModelNotFoundError,
     NoVocabularyError,
     OutOfMemoryError,
+    QueueFullError,
     UnsupportedError,
 )
+from ds4_core.generation import GenerationEnd, PrefillProgress, SampledToken, TokenEvent, TokenRequest
 from ds4_core.model import Model
 from ds4_core.session import Session
+from ds4_core.streams import AsyncTokenStream, TokenStream
 from ds4_core.types import (
     CancelFlag,
     ContextSizeWarning,
@@ -42,12 +47,19 @@ from ds4_core.types import (
     Span,
     SpanResult,
     TensorInfo,
+    Timings,
     TokenScore,
+    Usage,
 )
 
 __all__ = [
+    "AsyncCheckpoint",
+    "AsyncEngine",
+    "AsyncSession",
+    "AsyncTokenStream",
     "BackendError",
     "CancelFlag",
+    "Checkpoint",
     "ContextFullError",
     "ContextOverflowError",
     "ContextSizeWarning",
@@ -58,6 +70,7 @@ __all__ = [
     "EngineStateError",
     "ForkedProcessError",
     "GenerationCancelled",
+    "GenerationEnd",
     "GenerationTimeoutError",
     "InternalError",
     "InvalidModelError",
@@ -72,13 +85,21 @@ __all__ = [
     "NoVocabularyError",
     "OpTime",
     "OutOfMemoryError",
+    "PrefillProgress",
+    "QueueFullError",
     "SampleParams",
     "SampleResult",
+    "SampledToken",
     "Session",
     "Span",
     "SpanResult",
     "TensorInfo",
+    "Timings",
+    "TokenEvent",
+    "TokenRequest",
     "TokenScore",
+    "TokenStream",
     "UnsupportedError",
+    "Usage",
     "__version__",
 ]

@@ -7,127 +7,140 @@ from typing import Any
 
 import numpy as np
 
-from ds4_core.errors import DS4Error, InvalidRequestError, InvalidTokenError
+from ds4_core.errors import DS4Error, EngineClosedError, InvalidRequestError
 from ds4_core.model import token_array
 from ds4_core.native import CData
 from ds4_core.registry import SharedEngine
 from ds4_core.sampling import NativeParams
 from ds4_core.session import Session
-from ds4_core.types import CancelFlag, SampleParams, SampleResult, Span, SpanResult
+from ds4_core.types import CancelFlag, FloatArray, SampleParams, SampleResult, Span, SpanResult
 
 
-class Batch:
-    """One call of ds4x_forward: spans in, results out. Lives inside the compute lock."""
+class _Lane:
+    """A span that can be served, with everything it needs: once the engine computes, nothing is left that can fail."""
 
-    def __init__(self, shared: SharedEngine, ptr: CData, spans: Sequence[Span]) -> None:
-        """Prepares nothing yet. `ptr` comes from `shared.pinned()`."""
-        self._shared = shared
-        self._native = shared.native
-        self._ptr = ptr
-        self._spans = spans
-        self._n_vocab = shared.n_vocab
-        self._errors: list[DS4Error | None] = [None] * len(spans)
-        self._ids: list[Any] = [None] * len(spans)
-        self._wanted: list[Any] = [None] * len(spans)
-        self._params: list[NativeParams | None] = [None] * len(spans)
-        self._served: list[int] = []  # index into spans of each native span
-
-    def run(self, cancel: CancelFlag | None) -> list[SpanResult]:
-        """Computes the batch; see `Engine.forward`."""
-        native = self._native
-        flag = CancelFlag.pointer_of(cancel)
-        for index, span in enumerate(self._spans):
-            try:
-                self._prepare(index, span)
-                self._served.append(index)
-            except DS4Error as error:
-                self._errors[index] = error
-        empty = np.empty((0, self._n_vocab), dtype=np.float32)
-        logits = [empty] * len(self._spans)
-        samples: list[SampleResult | None] = [None] * len(self._spans)
-        if self._served:
-            c_spans = self._native_spans()
-            err = native.new_error()
-            native.check(native.lib.ds4x_forward(self._ptr, c_spans, len(self._served), flag, err), err)
-            self._read_status(c_spans, native.message(err))
-            rows = {
-                index: int(c_span.first_row)
-                for index, c_span in zip(self._served, c_spans, strict=True)
-                if self._errors[index] is None
-            }
-            for index, first_row in rows.items():
-                logits[index] = self._read_logits(index, first_row, empty)
-            self._sample(rows, samples)
-        return [SpanResult(*result) for result in zip(self._errors, logits, samples, strict=True)]
-
-    def _prepare(self, index: int, span: Span) -> None:
-        if not isinstance(span.session, Session):
-            raise InvalidRequestError(f"the session of a span is {type(span.session).__name__}: it must be a Session")
-        span.session._check_usable(self._shared)
-        if any(self._spans[other].session is span.session for other in self._served):
-            raise InvalidRequestError("a session can be in a batch only once")
-        ids = token_array(span.tokens)
-        if not len(ids):
+    def __init__(self, shared: SharedEngine, span: Span) -> None:
+        self.session = span.session
+        # Computed later: the caller's own arrays may have changed by then.
+        self.ids = token_array(span.tokens).copy()
+        if not len(self.ids):
             raise InvalidRequestError("a span needs at least one token")
-        wanted = _wanted_array(span.wanted, len(ids))
+        self.wanted = _wanted_array(span.wanted, len(self.ids))
+        self.cancel = span.cancel
         CancelFlag.pointer_of(span.cancel)
+        self.params: NativeParams | None = None
         if span.sample is not None:
             if not isinstance(span.sample, SampleParams):
                 raise InvalidRequestError(f"sample is {type(span.sample).__name__}: it must be SampleParams")
-            if not wanted.size:
+            if not self.wanted.size:
                 raise InvalidRequestError("sampling needs a wanted position")
-            self._params[index] = NativeParams(self._native, self._n_vocab, [span.sample])
-        self._ids[index], self._wanted[index] = ids, wanted
+            self.params = NativeParams(shared.native, shared.n_vocab, [span.sample])
+        n_rows = len(self.wanted) if span.copy_logits else 0
+        self.rows: FloatArray = np.empty((n_rows, shared.n_vocab), dtype=np.float32)
+        wants_last = bool(n_rows) and int(self.wanted[-1]) == len(self.ids) - 1
+        self.last: FloatArray | None = np.empty(shared.n_vocab, dtype=np.float32) if wants_last else None
 
-    def _native_spans(self) -> CData:
+
+class Batch:
+    """One call of ds4x_forward. Made by the caller, run on the scheduler's thread.
+
+    Attributes:
+        sessions: Those of its spans.
+    """
+
+    def __init__(self, shared: SharedEngine, spans: Sequence[Span], cancel: CancelFlag | None) -> None:
+        """Checks every span.
+
+        Raises:
+            InvalidRequestError: `cancel` is no flag. What is wrong with a span is its own error.
+        """
+        self._shared = shared
+        self._native = shared.native
+        self._cancel = CancelFlag.pointer_of(cancel)
+        self._lanes: list[_Lane | DS4Error] = []
+        seen: set[int] = set()
+        for span in spans:
+            try:
+                self._lanes.append(self._lane(span, seen))
+            except DS4Error as error:
+                self._lanes.append(error.with_traceback(None))
+        self.sessions = tuple(lane.session for lane in self._lanes if isinstance(lane, _Lane))
+
+    def _lane(self, span: Span, seen: set[int]) -> _Lane:
+        if not isinstance(span, Span):
+            raise InvalidRequestError(f"a span is {type(span).__name__}: it must be a Span")
+        if not isinstance(span.session, Session):
+            raise InvalidRequestError(f"the session of a span is {type(span.session).__name__}: it must be a Session")
+        if span.session.closed:
+            raise EngineClosedError("the session was closed")
+        if span.session._shared is not self._shared:
+            raise InvalidRequestError("the session belongs to another engine")
+        if id(span.session) in seen:
+            raise InvalidRequestError("a session can be in a batch only once")
+        lane = _Lane(self._shared, span)
+        seen.add(id(span.session))
+        return lane
+
+    def run(self, ptr: CData, abandon: CancelFlag) -> list[SpanResult]:
+        """Computes it; see `Engine.forward`. `ptr` is the native engine."""
+        native, err = self._native, self._native.new_error()
+        empty = np.empty((0, self._shared.n_vocab), dtype=np.float32)
+        results = [SpanResult(lane if isinstance(lane, DS4Error) else None, empty) for lane in self._lanes]
+        served: list[tuple[int, _Lane]] = []
+        for index, lane in enumerate(self._lanes):
+            if isinstance(lane, _Lane) and lane.session.closed:  # meanwhile
+                results[index] = SpanResult(EngineClosedError("the session was closed"), empty)
+            elif isinstance(lane, _Lane):
+                served.append((index, lane))
+        if not served:
+            return results
+        c_spans = self._native_spans([lane for _, lane in served], abandon)
+        native.check(native.lib.ds4x_forward(ptr, c_spans, len(served), self._cancel, err), err)
+        for (_, lane), c_span in zip(served, c_spans, strict=True):
+            if c_span.status == 0:
+                lane.session._took(lane.ids)
+        for (index, lane), c_span in zip(served, c_spans, strict=True):
+            if c_span.status == 0:
+                results[index] = self._result(ptr, lane, int(c_span.first_row), empty)
+            else:
+                error = native.exception(c_span.status, native.message(c_span.error))
+                results[index] = SpanResult(error, empty)
+        return results
+
+    def _result(self, ptr: CData, lane: _Lane, first_row: int, empty: FloatArray) -> SpanResult:
+        self._read_logits(ptr, lane, first_row)
+        error, sample = self._sample(ptr, lane, first_row)
+        return SpanResult(error, lane.rows if error is None else empty, sample)
+
+    def _native_spans(self, lanes: list[_Lane], abandon: CancelFlag) -> CData:
         ffi = self._native.ffi
-        c_spans = ffi.new("ds4x_span[]", len(self._served))
-        for c_span, index in zip(c_spans, self._served, strict=True):
-            span, ids, wanted = self._spans[index], self._ids[index], self._wanted[index]
-            c_span.session = span.session._ptr
-            c_span.tokens, c_span.n_tokens = ffi.from_buffer("int32_t[]", ids), len(ids)
-            c_span.wanted, c_span.n_wanted = ffi.from_buffer("uint32_t[]", wanted), len(wanted)
-            c_span.cancel = CancelFlag.pointer_of(span.cancel)
+        c_spans = ffi.new("ds4x_span[]", len(lanes))
+        self._messages = ffi.new("ds4x_error[]", len(lanes))
+        for position, (c_span, lane) in enumerate(zip(c_spans, lanes, strict=True)):
+            c_span.session = lane.session._ptr
+            c_span.tokens, c_span.n_tokens = ffi.from_buffer("int32_t[]", lane.ids), len(lane.ids)
+            c_span.wanted, c_span.n_wanted = ffi.from_buffer("uint32_t[]", lane.wanted), len(lane.wanted)
+            c_span.cancel = CancelFlag.pointer_of(lane.cancel)
+            c_span.abandon = abandon.pointer
+            c_span.error = self._messages + position
         return c_spans
 
-    def _read_status(self, c_spans: CData, first_message: str) -> None:
-        for c_span, index in zip(c_spans, self._served, strict=True):
-            if c_span.status != 0:
-                # libds4 describes the first failed span; the others' codes say the same in fewer words.
-                message, first_message = first_message, ""
-                if not message and c_span.status == InvalidTokenError.code:
-                    message = f"a token is outside the vocabulary: ids are 0 .. {self._n_vocab - 1}"
-                elif not message:
-                    message = f"{self._native.status_name(c_span.status)} for span {index} of the batch"
-                self._errors[index] = self._native.exception(c_span.status, message)
+    def _read_logits(self, ptr: CData, lane: _Lane, first_row: int) -> None:
+        native, err = self._native, self._native.new_error()
+        for i, row in enumerate(lane.rows):
+            out = native.ffi.from_buffer("float[]", row)
+            native.check(native.lib.ds4x_logits(ptr, first_row + i, out, self._shared.n_vocab, err), err)
+        if lane.last is not None:
+            lane.last[:] = lane.rows[-1]
+            lane.session._last = (lane.session.pos, lane.last)
 
-    def _read_logits(self, index: int, first_row: int, empty: Any) -> Any:
-        native, span, wanted = self._native, self._spans[index], self._wanted[index]
-        if not span.copy_logits:
-            span.session._advance(self._ids[index], None)
-            return empty
-        rows = np.empty((len(wanted), self._n_vocab), dtype=np.float32)
-        err = native.new_error()
-        for i in range(len(wanted)):
-            out = native.ffi.from_buffer("float[]", rows[i])
-            native.check(native.lib.ds4x_logits(self._ptr, first_row + i, out, self._n_vocab, err), err)
-        has_last = len(wanted) > 0 and int(wanted[-1]) == len(self._ids[index]) - 1
-        span.session._advance(self._ids[index], rows[-1].copy() if has_last else None)
-        return rows
-
-    def _sample(self, rows: dict[int, int], samples: list[SampleResult | None]) -> None:
-        native = self._native
-        for index, first_row in rows.items():
-            params = self._params[index]
-            if params is None:
-                continue
-            params.array[0].row = first_row + len(self._wanted[index]) - 1
-            err = native.new_error()
-            code = native.lib.ds4x_sample(self._ptr, params.array, 1, err) or params.array[0].status
-            if code == 0:
-                samples[index] = params.result(0)
-            else:
-                self._errors[index] = native.exception(code, native.message(err))
+    def _sample(self, ptr: CData, lane: _Lane, first_row: int) -> tuple[DS4Error | None, SampleResult | None]:
+        params, native, err = lane.params, self._native, self._native.new_error()
+        if params is None:
+            return None, None
+        params.array[0].row = first_row + len(lane.wanted) - 1
+        code = native.lib.ds4x_sample(ptr, params.array, 1, err) or params.array[0].status
+        return (None, params.result(0)) if code == 0 else (native.exception(code, native.message(err)), None)
 
 
 def _wanted_array(wanted: Any, n_tokens: int) -> Any:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 
 from ds4_core import Engine, __version__
-from ds4_core.chat import ChatRequest, Finish, Message, Sampling, TextDelta
+from ds4_core.chat import ChatRequest, Finish, Message, Sampling, TextDelta, generate
 
 MODEL = "ds4-tiny"
 
@@ -68,14 +68,14 @@ def llama_index() -> None:
 
 def direct() -> None:
     """The event stream that both adapters stand on, with its figures."""
-    print(f'Without a framework: Engine("{MODEL}").generate(request)\n')
+    print(f'Without a framework: generate(Engine("{MODEL}"), request)\n')
     question = "Write a story about a cat."
     request = ChatRequest(messages=(Message("user", question),), sampling=Sampling(temperature=0))
     finish: list[Finish] = []
 
     def pieces() -> Iterable[str]:
         with Engine(MODEL) as engine:
-            for event in engine.generate(request):
+            for event in generate(engine, request):
                 if isinstance(event, TextDelta):
                     yield event.text
                 elif isinstance(event, Finish):

@@ -6,19 +6,24 @@ import logging
 import os
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import Any, Self, get_args
 
 from ds4_core import registry
 from ds4_core.batch import Batch
 from ds4_core.errors import EngineClosedError, InvalidRequestError
+from ds4_core.generation import TokenRequest
 from ds4_core.model import Model, memory_use, read_info, read_memory_estimate
 from ds4_core.models import catalogue
-from ds4_core.sampling import random_seed
+from ds4_core.native import CData
+from ds4_core.profiling import Profile, switch
+from ds4_core.sampling import random_seed, rng_from_seed
+from ds4_core.scheduler import Scheduler
 from ds4_core.session import Session
+from ds4_core.streams import AsyncTokenStream, TokenStream, as_token_request
 from ds4_core.types import (
     Backend,
     CancelFlag,
@@ -33,10 +38,7 @@ from ds4_core.types import (
     checked_bool,
     checked_int,
 )
-
-if TYPE_CHECKING:
-    from ds4_core.chat.events import Event
-    from ds4_core.chat.request import ChatRequest
+from ds4_core.work import SessionWork, Work, at_once
 
 #: Context of a session when nobody says otherwise: what the file was trained for, at most this many tokens.
 DEFAULT_N_CTX = 32768
@@ -63,6 +65,9 @@ class _Holdings:
         model = self.models.get("model")
         if model is not None:
             model.close()
+        lease = self.leases.get("engine")
+        if lease is not None and lease.shared.scheduler is not None:
+            lease.shared.scheduler.nudge()  # other handles keep it going: requests of this one end now
         self.release()
 
     def release(self) -> None:
@@ -99,6 +104,11 @@ class Engine:
         n_batch: int = 0,
         repack: bool = False,
         kv_bytes_max: int = 0,
+        checkpoint_bytes_max: int = 0,
+        prefix_bytes_max: int = 2**30,
+        step_tokens: int = 512,
+        max_running: int = 64,
+        max_queue: int | None = None,
     ) -> None:
         """Describes an engine.
 
@@ -112,7 +122,15 @@ class Engine:
             isa: CPU instruction set; anything but "auto" is for tests and comparisons.
             n_batch: Most tokens computed at once; 0 is libds4's default (512). Results do not depend on it.
             repack: Allow copying weights into a faster layout.
-            kv_bytes_max: Most bytes of KV pages and session state; 0 is no limit.
+            kv_bytes_max: Most bytes of KV pages, session states and checkpoints; 0 is no limit.
+            checkpoint_bytes_max: Most bytes of the checkpoints that sessions make of themselves, so that going back
+                far is cheap; 0 is 16 session states, at least 64 MiB.
+            prefix_bytes_max: Most bytes of KV that finished requests leave for later ones with the same beginning; 0
+                keeps nothing.
+            step_tokens: Most tokens computed between two looks at the queue. Smaller is fairer to others, larger is
+                faster for long prompts. Results do not depend on it.
+            max_running: Most requests computed side by side; others wait.
+            max_queue: Most requests that may wait; one more raises `QueueFullError`. None is no limit.
 
         Raises:
             InvalidRequestError: An option is not one of its choices or out of range.
@@ -137,6 +155,11 @@ class Engine:
                 n_batch=checked_int("n_batch", n_batch, 0, 2**20),
                 repack=checked_bool("repack", repack),
                 kv_bytes_max=checked_int("kv_bytes_max", kv_bytes_max, 0, 2**63 - 1),
+                checkpoint_bytes_max=checked_int("checkpoint_bytes_max", checkpoint_bytes_max, 0, 2**63 - 1),
+                prefix_bytes_max=checked_int("prefix_bytes_max", prefix_bytes_max, 0, 2**63 - 1),
+                step_tokens=checked_int("step_tokens", step_tokens, 1, 2**20),
+                max_running=checked_int("max_running", max_running, 1, 1024),
+                max_queue=None if max_queue is None else checked_int("max_queue", max_queue, 0, _MAX_I32),
             )
         )
 
@@ -221,6 +244,9 @@ class Engine:
         self._check_not_closed()
         return lease.shared
 
+    def _is_closed(self) -> bool:
+        return self._holdings.closed
+
     def _check_not_closed(self) -> None:
         if self._holdings.closed:
             raise EngineClosedError(f"the engine for {self.path} was closed")
@@ -266,12 +292,19 @@ class Engine:
 
     def memory_used(self) -> MemoryUse:
         """What the native engine has allocated now, sessions of other handles included. Opens the engine."""
+        return self._memory_work().wait(self._submit)
+
+    def _memory_work(self) -> SessionWork[MemoryUse]:
         shared = self._shared()
         native = shared.native
-        memory, err = native.ffi.new("ds4x_memory *"), native.new_error()
-        with shared.pinned() as ptr:
+
+        def read(ptr: CData) -> MemoryUse:
+            shared.free_dropped_now()  # what nobody holds any more does not count
+            memory, err = native.ffi.new("ds4x_memory *"), native.new_error()
             native.check(native.lib.ds4x_memory_used(ptr, memory, err), err)
-        return memory_use(memory)
+            return memory_use(memory)
+
+        return SessionWork((), at_once(read), self._is_closed)
 
     def memory_estimate(self, n_ctx: int, n_sessions: int = 1) -> MemoryUse:
         """What `n_sessions` sessions of this engine, each filled to `n_ctx` tokens and sharing nothing, take.
@@ -296,16 +329,16 @@ class Engine:
 
         Profiling is one switch per native engine: blocks of handles that share it must not overlap.
         """
-        shared = self._shared()
-        native = shared.native
-        err = native.new_error()
-        with shared.pinned() as ptr, shared.compute_lock:
-            native.check(native.lib.ds4x_profile(ptr, 1, err), err)
-        profile = Profile(shared)
+        profile = Profile(self._profile_work, self._submit)
         try:
+            self._profile_work(True).wait(self._submit)
             yield profile
         finally:
             profile.stop()
+
+    def _profile_work(self, enable: bool | None) -> SessionWork[list[OpTime]]:
+        shared = self._shared()
+        return SessionWork((), at_once(lambda ptr: switch(shared.native, ptr, enable)), self._is_closed)
 
     # -- computing -----------------------------------------------------------------------------------------------------
 
@@ -322,19 +355,43 @@ class Engine:
             InvalidRequestError: `n_ctx` out of range, `seed` no integer.
             EngineClosedError, ForkedProcessError: The engine can not be used.
         """
-        session = self._session(n_ctx, seed)
-        if (excess := self._context_excess(session.n_ctx)) is not None:
-            warnings.warn(excess, ContextSizeWarning, stacklevel=2)
+        session = self._session_work(n_ctx, seed).wait(self._submit)
+        self._warn_of_context(session.n_ctx, stacklevel=3)
         return session
 
-    def session_for_request(self, n_ctx: int | None = None, *, seed: int | None = None) -> Session:
-        """As `session`, for code that serves others: what `session` warns of is logged instead, once per handle."""
-        session = self._session(n_ctx, seed)
-        excess = self._context_excess(session.n_ctx)
+    def _warn_of_context(self, n_ctx: int, *, stacklevel: int) -> None:
+        if (excess := self._context_excess(n_ctx)) is not None:
+            warnings.warn(excess, ContextSizeWarning, stacklevel=stacklevel)
+
+    def _submit(self, work: Work[Any]) -> None:
+        Scheduler.of(self._shared()).submit(work)
+
+    def _session_work(self, n_ctx: int | None, seed: int | None) -> SessionWork[Session]:
+        shared = self._shared()
+        n_ctx = self._default_n_ctx() if n_ctx is None else checked_int("n_ctx", n_ctx, 1, _MAX_I32)
+        seed = random_seed() if seed is None else seed
+        rng_from_seed(seed)
+
+        def create(ptr: CData) -> Session:
+            out = shared.native.ffi.new("ds4x_session **")
+            session = Session._adopt(self, shared, out, n_ctx, seed)
+            Scheduler.of(shared).call(shared.native.lib.ds4x_session_create, ptr, n_ctx, out)
+            return session
+
+        return SessionWork((), at_once(create), self._is_closed)
+
+    def _default_n_ctx(self) -> int:
+        return min(self._shared().n_context_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
+
+    def _n_ctx_of_request(self, n_ctx: int | None) -> int:
+        # For code that serves others: what `session` warns of is logged instead, once per handle.
+        if n_ctx is None:
+            return self._default_n_ctx()
+        excess = self._context_excess(n_ctx)
         if excess is not None and not self._holdings.warned_context:
             self._holdings.warned_context = True
             _LOG.warning("%s", excess)
-        return session
+        return n_ctx
 
     def _context_excess(self, n_ctx: int) -> str | None:
         trained = self._shared().n_context_train
@@ -342,24 +399,12 @@ class Engine:
             return None
         return f"n_ctx {n_ctx} is more than the {trained} tokens the model was made for: answers get worse there"
 
-    def _session(self, n_ctx: int | None, seed: int | None) -> Session:
-        shared = self._shared()
-        if n_ctx is None:
-            n_ctx = min(shared.n_context_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
-        n_ctx = checked_int("n_ctx", n_ctx, 1, _MAX_I32)
-        native = shared.native
-        out, err = native.ffi.new("ds4x_session **"), native.new_error()
-        session = Session._adopt(self, shared, out, n_ctx, random_seed() if seed is None else seed)
-        with shared.pinned() as ptr, shared.compute_lock:
-            native.check(native.lib.ds4x_session_create(ptr, n_ctx, out, err), err)
-        return session
-
     def forward(self, spans: Sequence[Span], *, cancel: CancelFlag | None = None) -> list[SpanResult]:
         """Appends tokens to several sessions in one batch and reads the wanted logits: the one way to compute.
 
         A span that can not be served (a bad token, a full context, cancelled, no memory) fails alone: its result
         carries the error, its session is unchanged, and the others do not notice. Logits do not depend on what else is
-        in the batch.
+        in the batch. It is one step of the scheduler however long the spans are: requests of others wait for it.
 
         Args:
             spans: At least one; each session at most once.
@@ -372,25 +417,56 @@ class Engine:
             InvalidRequestError: No span.
             EngineClosedError, ForkedProcessError: The engine can not be used.
         """
+        return self._forward_work(spans, cancel).wait(self._submit)
+
+    def _forward_work(self, spans: Sequence[Span], cancel: CancelFlag | None) -> SessionWork[list[SpanResult]]:
         if not spans:
             raise InvalidRequestError("forward needs at least one span")
-        shared = self._shared()
-        with shared.pinned() as ptr, shared.compute_lock:
-            return Batch(shared, ptr, spans).run(cancel)
+        batch = Batch(self._shared(), spans, cancel)
 
-    # -- chat ----------------------------------------------------------------------------------------------------------
+        def run(ptr: CData) -> list[SpanResult]:
+            return batch.run(ptr, work.abandon)
 
-    def generate(self, request: ChatRequest, **options: Any) -> Iterator[Event]:
-        """Answers a chat request: a stream of typed events, ending with `Finish`. See `ds4_core.chat`."""
-        from ds4_core import scheduler
+        work: SessionWork[list[SpanResult]] = SessionWork(batch.sessions, at_once(run), self._is_closed)
+        return work
 
-        return scheduler.generate(self, request, **options)
+    # -- generating ----------------------------------------------------------------------------------------------------
 
-    def agenerate(self, request: ChatRequest, **options: Any) -> AsyncIterator[Event]:
-        """The same stream, awaited. Takes the options of `generate`."""
-        from ds4_core import aio
+    def generate(
+        self, prompt: TokenRequest | Sequence[int], *, cancel: CancelFlag | None = None, **options: Any
+    ) -> TokenStream:
+        """Draws tokens after a prompt: a stream of `PrefillProgress`, `SampledToken` and a last `GenerationEnd`.
 
-        return aio.agenerate(self, request, **options)
+        The prompt starts from the longest prefix that an earlier request left; requests of any number of threads and
+        tasks are computed side by side.
+
+        Args:
+            prompt: Token ids, or a ready `TokenRequest`.
+            cancel: A flag that ends the generation from anywhere, within a layer.
+            options: Fields of `TokenRequest`.
+
+        Raises:
+            InvalidRequestError: An option out of range.
+            TypeError: An unknown option, or options beside a ready request.
+        """
+        return TokenStream(self, as_token_request(prompt, options), cancel)
+
+    def clear_prefix_cache(self) -> None:
+        """Drops what finished requests have left for later ones, and frees its memory. Waits for the running step.
+
+        Raises:
+            EngineClosedError, ForkedProcessError: The engine can not be used.
+        """
+        self._clear_prefixes_work().wait(self._submit)
+
+    def _clear_prefixes_work(self) -> SessionWork[None]:
+        return Scheduler.of(self._shared()).clear_prefixes(self._is_closed)
+
+    def agenerate(
+        self, prompt: TokenRequest | Sequence[int], *, cancel: CancelFlag | None = None, **options: Any
+    ) -> AsyncTokenStream:
+        """The same stream, awaited. Takes what `generate` takes."""
+        return AsyncTokenStream(self, as_token_request(prompt, options), cancel)
 
 
 def _with_options(kind: type[Engine], options: registry.OpenOptions) -> Engine:
@@ -398,38 +474,3 @@ def _with_options(kind: type[Engine], options: registry.OpenOptions) -> Engine:
     engine = kind.__new__(kind)
     engine._start(options)
     return engine
-
-
-class Profile:
-    """Times by operation, made by `Engine.profile`."""
-
-    def __init__(self, shared: registry.SharedEngine) -> None:
-        """Profiling is already on."""
-        self._shared = shared
-        self._final: list[OpTime] | None = None
-
-    @property
-    def ops(self) -> list[OpTime]:
-        """One entry per kind of operation: calls, nanoseconds, bytes of weights read."""
-        if self._final is not None:
-            return self._final
-        native = self._shared.native
-        with self._shared.pinned() as ptr:
-            count = native.lib.ds4x_profile_read(ptr, native.ffi.NULL, 0)
-            entries = native.ffi.new("ds4x_op_time[]", count)
-            count = min(count, native.lib.ds4x_profile_read(ptr, entries, count))
-            return [
-                OpTime(native.ffi.string(entry.name).decode(), entry.calls, entry.ns, entry.bytes)
-                for entry in entries[0:count]
-            ]
-
-    def stop(self) -> None:
-        """Ends profiling and keeps the numbers. Does nothing when the engine was closed meanwhile."""
-        native = self._shared.native
-        err = native.new_error()
-        try:
-            with self._shared.pinned() as ptr, self._shared.compute_lock:
-                self._final = self.ops
-                native.lib.ds4x_profile(ptr, 0, err)
-        except EngineClosedError:
-            self._final = []

@@ -136,6 +136,13 @@ class NoVocabularyError(DS4Error, RuntimeError):
     status = "DS4X_ERR_NO_VOCAB"
 
 
+class QueueFullError(DS4Error, RuntimeError):
+    """As many requests as the engine's `max_queue` allows are waiting already. Trying again later can help."""
+
+    code = 10
+    status = "DS4X_ERR_STATE"
+
+
 class BackendError(DS4Error, RuntimeError):
     """The backend failed or is not available on this machine."""
 

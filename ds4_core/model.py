@@ -24,7 +24,7 @@ _TOKEN_KINDS = {1: "normal", 2: "unknown", 3: "control", 4: "user", 5: "unused",
 _TOKEN_FIELDS = ("bos", "eos", "user", "assistant", "think_open", "think_close", "dsml")
 _COUNT_FIELDS = (
     "n_threads n_layer n_embd n_vocab n_head head_dim n_expert n_expert_used n_window n_batch page_tokens "
-    "n_context_train n_params file_bytes weight_bytes decode_bytes"
+    "n_context_train n_params file_bytes weight_bytes decode_bytes page_bytes state_bytes"
 ).split()
 
 
@@ -411,5 +411,6 @@ def memory_use(memory: CData) -> MemoryUse:
         workspace=memory.workspace,
         session_state=memory.session_state,
         kv_pages=memory.kv_pages,
+        checkpoints=memory.checkpoints,
         total=memory.total,
     )

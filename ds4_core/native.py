@@ -22,7 +22,7 @@ from ds4_core import errors
 CData = Any
 
 #: What `ds4x_abi_version()` must answer. Raised together with the library's when a struct or function changes.
-ABI_VERSION: Final = 1
+ABI_VERSION: Final = 2
 
 ERR_BUFFER: Final = 13
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from typing import Protocol
 
 from ds4_core import native
 from ds4_core.errors import EngineClosedError, ForkedProcessError, ModelFileError, ModelNotFoundError
@@ -39,6 +40,11 @@ class OpenOptions:
     n_batch: int = 0
     repack: bool = False
     kv_bytes_max: int = 0
+    checkpoint_bytes_max: int = 0
+    prefix_bytes_max: int = 2**30
+    step_tokens: int = 512
+    max_running: int = 64
+    max_queue: int | None = None
     vocab_only: bool = False
 
 
@@ -77,16 +83,27 @@ def _drain(queue: deque[CData], free: Callable[[CData], None], of: Callable[[CDa
         deque(map(free, items if of is None else map(of, items)), maxlen=0)
 
 
+class Stoppable(Protocol):
+    """Whatever serves an engine and must end with it."""
+
+    def stop(self) -> None:
+        """Ends it soon. Never waits; may be called any number of times."""
+        ...
+
+    def nudge(self) -> None:
+        """Makes it look which of its users are still there. Never waits."""
+        ...
+
+
 class SharedEngine:
     """One open `ds4x_engine` with its users.
 
     `with shared.pinned() as ptr:` gives the native pointer and keeps it open until the block ends, whatever other
-    threads close. `with shared.pinned() as ptr, shared.compute_lock:` also keeps everybody else from computing or
-    changing sessions, so that a forward and the reading of its rows are one step. The lock is taken by its own `with`
-    because that alone can not be torn apart by an exception of a signal handler.
+    threads close. Who also holds `compute_lock` keeps native sessions from being freed meanwhile. The lock is taken by
+    its own `with` because that alone can not be torn apart by an exception of a signal handler.
     """
 
-    def __init__(self, loaded: Native, ptr: CData, path: str) -> None:
+    def __init__(self, loaded: Native, ptr: CData, options: OpenOptions) -> None:
         """Takes ownership of `ptr`."""
         info, err = loaded.ffi.new("ds4x_engine_info *"), loaded.new_error()
         info.struct_size = loaded.ffi.sizeof("ds4x_engine_info")
@@ -94,12 +111,17 @@ class SharedEngine:
         self.n_vocab = int(info.n_vocab)
         self.n_batch = int(info.n_batch)
         self.n_context_train = int(info.n_context_train)
+        self.page_tokens = int(info.page_tokens)
+        self.page_bytes = int(info.page_bytes)
+        self.state_bytes = int(info.state_bytes)
+        self.token_eos = int(info.token_eos) if info.token_eos >= 0 else None
         self.description = (
-            f"opened {path}: {info.n_layer} layers, {info.weight_bytes / 2**20:.1f} MiB of weights, "
+            f"opened {options.path}: {info.n_layer} layers, {info.weight_bytes / 2**20:.1f} MiB of weights, "
             f"{info.n_threads} threads"
         )
         self.native = loaded
-        self.path = path
+        self.options = options
+        self.path = options.path
         self.compute_lock = threading.Lock()
         self._pid = os.getpid()
         self._ptr = ptr
@@ -108,6 +130,20 @@ class SharedEngine:
         self._pins: set[object] = set()
         self._closing = False
         self._dropped: deque[CData] = deque()
+        self._dropped_checkpoints: deque[CData] = deque()
+        self._scheduler: dict[str, Stoppable] = {}
+
+    @property
+    def scheduler(self) -> Stoppable | None:
+        """What serves this engine, None before it was asked for."""
+        return self._scheduler.get("it")
+
+    def set_scheduler(self, scheduler: Stoppable) -> Stoppable:
+        """Enters what serves this engine and returns what is entered: the first one stays."""
+        first = self._scheduler.setdefault("it", scheduler)
+        if self._closing:
+            first.stop()
+        return first
 
     def check_process(self) -> None:
         """Raises ForkedProcessError in a process that did not open the engine. Comes before any lock is touched."""
@@ -140,17 +176,19 @@ class SharedEngine:
             yield self._ptr
         finally:
             self._pins.discard(pin)
-            self._free_dropped()
+            self.free_dropped()
             self._close_when_free()
 
     def close(self) -> None:
         """Closes now, or when the last call inside returns. Never waits; may be called any number of times."""
         self._closing = True
+        if self.scheduler is not None:
+            self.scheduler.stop()
         self._close_when_free()
 
     def _close_when_free(self) -> None:
         if self._closing and not self._pins and not self.is_foreign:
-            self._free_dropped()
+            self.free_dropped()
             _drain(self._open, self.native.lib.ds4x_engine_close)
 
     def drop_sessions(self, owned: deque[CData]) -> None:
@@ -159,21 +197,32 @@ class SharedEngine:
         Never waits; NULL is allowed. In a forked child nothing is freed.
         """
         _drain(owned, self._dropped.append)
-        self._free_dropped()
+        self.free_dropped()
 
-    def _free_dropped(self) -> None:
+    def drop_checkpoints(self, owned: deque[CData]) -> None:
+        """The same for `ds4x_checkpoint **`."""
+        _drain(owned, self._dropped_checkpoints.append)
+        self.free_dropped()
+
+    def free_dropped(self) -> None:
+        """Frees what was dropped unless somebody computes, who will then do it. Never waits."""
         # A finalizer can run on the thread that computes, so nobody waits here: who holds the lock looks again
         # afterwards.
-        while self._dropped and not self.is_foreign:
+        while (self._dropped or self._dropped_checkpoints) and not self.is_foreign:
             locked = False
             try:
                 (locked,) = map(self.compute_lock.acquire, (False,))  # with no place for a signal handler in between
                 if not locked:
                     return
-                _drain(self._dropped, self.native.lib.ds4x_session_free, itemgetter(0))
+                self.free_dropped_now()
             finally:
                 if locked:
                     self.compute_lock.release()
+
+    def free_dropped_now(self) -> None:
+        """Frees what was dropped. For who holds `compute_lock` and uses none of it."""
+        _drain(self._dropped, self.native.lib.ds4x_session_free, itemgetter(0))
+        _drain(self._dropped_checkpoints, self.native.lib.ds4x_checkpoint_free, itemgetter(0))
 
 
 class _Entry:
@@ -316,12 +365,13 @@ def _open(options: OpenOptions) -> SharedEngine:
     c_options.repack = options.repack
     c_options.n_batch = options.n_batch
     c_options.kv_bytes_max = options.kv_bytes_max
+    c_options.checkpoint_bytes_max = options.checkpoint_bytes_max
     # No callback for messages: Python code called from inside libds4 can not pass on an exception (Ctrl-C) and must not
     # run while the interpreter ends. The one message there is, about an engine just opened, is logged by `acquire`.
     out, err = ffi.new("ds4x_engine **"), loaded.new_error()
     try:
         loaded.check(lib.ds4x_engine_open(c_options, out, err), err, path=options.path)
-        return SharedEngine(loaded, out[0], options.path)
+        return SharedEngine(loaded, out[0], options)
     except BaseException:
         lib.ds4x_engine_close(out[0])
         raise

@@ -1,174 +1,425 @@
-"""Serves generation requests: the one path from a ChatRequest to its events.
-
-Each request has a session of its own. Its prompt is computed in pieces and its answer token by token; every forward
-takes the engine for itself, so requests of several threads take turns between forwards instead of waiting for whole
-answers.
-"""
+"""One thread per native engine: it admits requests, batches everything that is to be computed, and hands out tokens."""
 
 from __future__ import annotations
 
+import atexit
+import logging
+import math
+import os
+import threading
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import replace
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any
 
-from ds4_core.chat.encoding import encode_messages, encode_raw
-from ds4_core.chat.events import Event, Finish, FinishReason, Timings, Usage
-from ds4_core.chat.request import ChatRequest
-from ds4_core.chat.stream import StreamDecoder
-from ds4_core.engine import DEFAULT_N_CTX, Engine
-from ds4_core.errors import ContextOverflowError, GenerationTimeoutError, InternalError
-from ds4_core.model import Model
-from ds4_core.sampling import random_seed, rng_from_seed
-from ds4_core.session import Session
-from ds4_core.types import CancelFlag, SampleParams, SampleResult, Span
+from ds4_core.admission import Admission
+from ds4_core.errors import (
+    DS4Error,
+    EngineClosedError,
+    GenerationCancelled,
+    GenerationTimeoutError,
+    InternalError,
+    OutOfMemoryError,
+)
+from ds4_core.generation import LOOKAHEAD, Generation
+from ds4_core.native import CData
+from ds4_core.registry import SharedEngine
+from ds4_core.step import Lane, Step
+from ds4_core.types import CancelFlag
+from ds4_core.work import SessionWork, Steps, Work
+
+_LOG = logging.getLogger(__name__)
+
+#: How often raised flags are looked for while nothing computes.
+_LOOK_AT_FLAGS_S = 0.05
+
+#: Longest wait without a look around. A queue takes no longer ones than some centuries.
+_LONGEST_WAIT_S = 3600.0
 
 
-def generate(engine: Engine, request: ChatRequest, *, cancel: CancelFlag | None = None) -> Generator[Event, None, None]:
-    """The events of one generation, as they happen; the last one is a Finish.
+class Scheduler:
+    """Serves a native engine.
 
-    Nothing is computed ahead of the consumer. Closing the generator, or leaving the loop over it, ends the generation
-    and frees its session.
-
-    Args:
-        engine: The engine to use; opened at the first event.
-        request: What to generate.
-        cancel: A flag that ends the generation from another thread, within a layer.
-
-    Raises:
-        ContextOverflowError: The prompt fills the context.
-        GenerationTimeoutError: `request.timeout_s` is over.
-        GenerationCancelled: The flag was raised.
-        DS4Error: Whatever opening the model or computing raises.
+    Every forward is a span of its steps: a step computes one token of every generation that is decoding and a share of
+    the token budget for every prompt. It never holds the GIL while the engine computes. What callers ask goes through
+    one queue; everything else here belongs to the thread, so there is nothing to lock.
     """
-    return generate_until(engine, request, cancel=cancel)
+
+    def __init__(self, shared: SharedEngine) -> None:
+        """Starts no thread yet."""
+        self._shared = shared
+        self._native = shared.native
+        self._options = shared.options
+        self._inbox: SimpleQueue[Work[Any] | None] = SimpleQueue()
+        self._serves = threading.Lock()  # taken once, by the thread that serves
+        self._thread: threading.Thread | None = None
+        self._stopping = CancelFlag()
+        self._stopped = False
+        self._ops: deque[SessionWork[Any]] = deque()  # in the order they were asked
+        self._running: list[Generation] = []  # in the order they were admitted
+        self._paused: list[Generation] = []
+        self._step = Step(shared, self._stopping)
+        self._admission = Admission(shared, self._running, self._paused)
+
+    @classmethod
+    def of(cls, shared: SharedEngine) -> Scheduler:
+        """The one of this native engine."""
+        found = shared.scheduler
+        if found is None:
+            # Of two threads that come first, both get the one that is entered.
+            found = shared.set_scheduler(cls(shared))
+        assert isinstance(found, cls)  # noqa: S101
+        return found
+
+    # -- for callers, from any thread ----------------------------------------------------------------------------------
+
+    def submit(self, work: Work[Any]) -> None:
+        """Asks for something. It is finished later, in any case; `QueueFullError` is one of its ends.
+
+        Raises:
+            ForkedProcessError: This process did not open the engine.
+        """
+        self.check_process()
+        if self._thread is None and not self._stopped:
+            self._start()
+        self._inbox.put(work)
+        if self._stopped:
+            self._refuse_inbox()
+
+    def check_process(self) -> None:
+        """Raises ForkedProcessError in a process without its thread."""
+        self._shared.check_process()
+
+    def nudge(self) -> None:
+        """Makes it look at flags and backlogs again; never waits."""
+        if not self._shared.is_foreign:
+            self._inbox.put(None)
+
+    def stop(self) -> None:
+        """Ends everything that is under way with EngineClosedError. Never waits; may be called any number of times."""
+        self._stopping.set()
+        self._stopped = True
+        if self._shared.is_foreign:
+            return
+        if self._thread is None:
+            self._refuse_inbox()
+        self._inbox.put(None)
+
+    def join(self, timeout: float) -> None:
+        """Waits for the end of the thread after `stop`."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def call(self, function: Callable[..., int], *arguments: Any) -> None:
+        """On its thread: a native call with a `ds4x_error *` as the last argument, made again while that makes room.
+
+        Raises:
+            DS4Error: It failed.
+        """
+        err = self._native.new_error()
+        while code := function(*arguments, err):
+            error = self._native.exception(code, self._native.message(err))
+            if not (isinstance(error, OutOfMemoryError) and self._admission.make_room()):
+                raise error
+
+    def clear_prefixes(self, is_closed: Callable[[], bool]) -> SessionWork[None]:
+        """Work that drops every checkpoint that requests have left; not submitted yet."""
+
+        def steps(ptr: CData) -> Steps[None]:
+            self._admission.tree.clear()
+            return
+            yield
+
+        return SessionWork((), steps, is_closed)
+
+    def _start(self) -> None:
+        # A daemon: a program may end without closing its engines; see _stop_all. Of several that callers start at the
+        # same time, or after one was interrupted here, the first one that runs serves and the others end.
+        threading.Thread(target=self._run, name="ds4-scheduler", daemon=True).start()
+
+    def _refuse_inbox(self) -> None:
+        try:
+            while True:
+                work = self._inbox.get_nowait()
+                if work is not None:
+                    work.finish(error=self._closed_error())
+        except Empty:
+            pass
+
+    def _closed_error(self) -> EngineClosedError:
+        return EngineClosedError(f"the engine for {self._shared.path} was closed")
+
+    # -- the thread ----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        if not self._serves.acquire(blocking=False):
+            return
+        self._thread = threading.current_thread()
+        _live.add(self)
+        try:
+            while not self._stopped:
+                self._take(self._inbox.get())
+                if not self._stopped and self._busy():
+                    self._serve_safely()
+        finally:
+            self._stopped = True
+            self._end_all(self._closed_error)
+            self._refuse_inbox()
+
+    def _serve_safely(self) -> None:
+        # Whoever waits must not wait for ever, whatever fails. After a failure everything begins anew.
+        try:
+            with self._shared.pinned() as ptr:
+                try:
+                    self._serve(ptr)
+                except BaseException as failure:  # noqa: BLE001 - nobody above would tell
+                    _LOG.exception("the scheduler of %s failed", self._shared.path)
+                    reason = f"the scheduler failed, everything under way was ended: {failure!r}"
+                    self._end_all(lambda: InternalError(reason))
+                    self._step = Step(self._shared, self._stopping)
+                if self._stopped:  # while the engine is still there
+                    self._end_all(self._closed_error)
+        except EngineClosedError:  # before it could be pinned
+            self._stopped = True
+
+    def _busy(self) -> bool:
+        return bool(self._ops or self._running or self._admission.waiting or self._paused)
+
+    def _serve(self, ptr: CData) -> None:
+        # Until there is nothing left to do. The compute lock keeps finalizers from freeing sessions meanwhile.
+        shared = self._shared
+        while not self._stopped:
+            with shared.compute_lock:
+                self._drain_inbox()
+                self._drop_ended()
+                self._start_ops(ptr)
+                self._resume()
+                self._pause_those_ahead()
+                self._admission.admit(ptr)
+                computed = self._compute(ptr)
+            shared.free_dropped()
+            if computed or self._stopped:
+                continue
+            # Nobody who has ended is kept alive by what the last step was made of.
+            self._step.clear()
+            if not self._busy():
+                return
+            self._wait()
+
+    def _wait(self) -> None:
+        # Nothing can be computed now: all wait for those who take their tokens. Something in the queue may change that.
+        generations = self._generations()
+        now = time.monotonic()
+        wait = min((work.deadline - now for work in generations), default=math.inf)
+        if any(work.cancel is not None for work in generations):
+            wait = min(wait, _LOOK_AT_FLAGS_S)  # whoever raises his own flag does not call here
+        del generations
+        with suppress(Empty):
+            self._take(self._inbox.get(timeout=min(max(0.0, wait), _LONGEST_WAIT_S)))
+
+    def _drain_inbox(self) -> None:
+        inbox = self._inbox
+        while not inbox.empty():
+            self._take(inbox.get_nowait())
+
+    def _take(self, work: Work[Any] | None) -> None:
+        if isinstance(work, Generation):
+            self._admission.enter(work)
+        elif isinstance(work, SessionWork):
+            self._ops.append(work)
+
+    def _resume(self) -> None:
+        # Those whose consumers have caught up.
+        for generation in list(self._paused):
+            if len(self._running) >= self._options.max_running:
+                return
+            if generation.backlog() < LOOKAHEAD // 2:
+                self._paused.remove(generation)
+                generation.paused = False
+                self._running.append(generation)
+
+    def _generations(self) -> list[Generation]:
+        return [*self._running, *self._paused, *self._admission.waiting]
+
+    # -- sessions ------------------------------------------------------------------------------------------------------
+
+    def _start_ops(self, ptr: CData) -> None:
+        # In order, at most one at a time of each session. Those with nothing to compute end here.
+        taken: set[int] = set()
+        for work in list(self._ops):
+            sessions = {id(session) for session in work.sessions}
+            error = self._why_op_ended(work)
+            if error is not None and work.running is None:  # also before its turn
+                self._ops.remove(work)
+                work.finish(error=error)
+            elif not sessions & taken:
+                if work.running is None:
+                    work.running = work.steps(ptr)
+                    self._advance(work, None, None)
+                elif error is not None:
+                    self._advance(work, None, error)
+            if not work.finished:
+                taken |= sessions
+
+    def _why_op_ended(self, work: SessionWork[Any]) -> DS4Error | None:
+        if work.is_closed():
+            reason = work.why_closed()
+            return self._closed_error() if reason is None else EngineClosedError(reason)
+        if work.running is None and work.given_up:
+            return GenerationCancelled("cancelled before it began")
+        return None
+
+    def _advance(self, work: SessionWork[Any], logits: Any, error: BaseException | None) -> None:
+        running = work.running
+        assert running is not None  # noqa: S101
+        work.feed = None
+        try:
+            work.feed = running.throw(error) if error is not None else running.send(logits)
+        except StopIteration as stop:
+            self._ops.remove(work)
+            work.finish(stop.value)
+        except BaseException as failure:  # noqa: BLE001 - it is the caller's
+            self._ops.remove(work)
+            work.finish(error=failure)
+
+    # -- generations ---------------------------------------------------------------------------------------------------
+
+    def _drop_ended(self) -> None:
+        for generation in self._generations():
+            error = self._why_ended(generation)
+            if error is not None:
+                self._end(generation, error)
+
+    def _why_ended(self, generation: Generation) -> DS4Error | None:
+        if self._stopped or generation.is_closed():
+            return self._closed_error()
+        if generation.given_up:
+            return GenerationCancelled("the generation was cancelled")
+        if generation.deadline != math.inf and time.monotonic() > generation.deadline:
+            return GenerationTimeoutError(
+                f"the generation took longer than its timeout of {generation.request.timeout_s} s"
+            )
+        return None
+
+    def _end(self, generation: Generation, error: BaseException | None) -> None:
+        # error None: it has told its end already.
+        for group in (self._running, self._paused, self._admission.waiting):
+            if generation in group:
+                group.remove(generation)
+        try:
+            self._admission.leave(generation)
+        finally:
+            if error is not None:
+                generation.finish(error=error)
+
+    # -- one step ------------------------------------------------------------------------------------------------------
+
+    def _compute(self, ptr: CData) -> bool:
+        """One forward over everything that can move; False when nothing can."""
+        step = self._step
+        feeding = [work for work in self._ops if work.feed is not None]
+        if not step.prepare(self._running, feeding, self._options.step_tokens):
+            return False
+        step.forward(ptr)
+        # Rows first: whoever goes on may compute something, and with that they are gone. Failures last: they may take
+        # the place of someone who has moved in this step.
+        rows: dict[int, Any] = {}
+        failed: list[tuple[int, DS4Error]] = []
+        for index, (lane, n) in enumerate(step.lanes):
+            error = step.error(index)
+            if error is not None:
+                failed.append((index, error))
+            elif isinstance(lane, Generation):
+                self._generation_moved(lane, n)
+            else:
+                assert lane.feed is not None  # noqa: S101
+                lane.feed.took(lane.feed.ids[lane.feed.at : lane.feed.at + n])
+                lane.feed.at += n
+                if lane.feed.at == len(lane.feed.ids):
+                    rows[index] = step.logits(ptr, index) if lane.feed.wants_logits else None
+        for index, row in rows.items():
+            lane = step.lanes[index][0]
+            assert isinstance(lane, SessionWork)  # noqa: S101
+            self._advance(lane, row, None)
+        self._fail([(step.lanes[index][0], error) for index, error in failed])
+        return True
+
+    def _fail(self, failed: list[tuple[Lane, DS4Error]]) -> None:
+        room = False  # made for one of them: the others try again as well
+        for lane, error in failed:
+            short = isinstance(error, OutOfMemoryError) and not self._stopped
+            if isinstance(lane, SessionWork):
+                room = room or (short and self._admission.make_room())
+                if not (short and room):
+                    self._advance(lane, None, self._closed_error() if self._stopped else error)
+            else:
+                room = room or (short and self._admission.make_room_for(lane))
+                if not (short and room):
+                    self._end(lane, self._why_ended(lane) or error)
+
+    def _pause_those_ahead(self) -> None:
+        # A consumer that takes nothing does not keep the engine busy.
+        ahead = [g for g in self._running if not g.prefilling and g.backlog() >= LOOKAHEAD and not g.given_up]
+        for generation in ahead:
+            self._running.remove(generation)
+            self._paused.append(generation)
+            generation.paused = True
+            if generation.backlog() < LOOKAHEAD // 2:  # taken meanwhile, by someone who did not see that it is paused
+                self._inbox.put(None)
+
+    def _generation_moved(self, generation: Generation, n: int) -> None:
+        try:
+            if generation.prefilling:
+                generation.at += n
+                self._admission.moved(generation)
+                generation.emit_progress(generation.at)
+                if generation.prefilling:
+                    return
+            stop_token = generation.draw()
+            self._admission.drew(generation)
+            if stop_token is not None or len(generation.tokens) == generation.max_tokens:
+                self._end(generation, None)
+                generation.end(stop_token)
+        except BaseException as failure:  # noqa: BLE001 - it is the caller's
+            self._end(generation, failure)
+
+    def _end_all(self, why: Callable[[], DS4Error]) -> None:
+        # Each with an error of its own, and each whatever happens to the others. What they hold is freed first.
+        self._step.clear()
+        ending: list[Work[Any]] = [*self._ops, *self._generations()]
+        running = [work.running for work in self._ops if work.running is not None]
+        self._ops.clear()
+        for steps in running:
+            with suppress(BaseException):
+                steps.close()
+        try:
+            self._admission.close()
+        finally:
+            for work in ending:
+                work.finish(error=why())
 
 
-def generate_until(
-    engine: Engine, request: ChatRequest, *, cancel: CancelFlag | None = None, abandon: CancelFlag | None = None
-) -> Generator[Event, None, None]:
-    """`generate` with a second flag, for whoever drives it and must not raise the caller's."""
-    started = time.monotonic()
-    info = engine.open().info
-    vocabulary = engine.model
-    prompt = (
-        encode_raw(vocabulary, request.prompt)
-        if request.prompt is not None
-        else encode_messages(vocabulary, request.messages)
-    )
-    n_ctx = request.n_ctx or min(info.n_context_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
-    if len(prompt) >= n_ctx:
-        raise ContextOverflowError(
-            f"the prompt has {len(prompt)} tokens, which leaves no room in a context of {n_ctx}; "
-            "shorten the prompt or raise n_ctx",
-            n_prompt=len(prompt),
-            n_ctx=n_ctx,
-        )
-    seed = random_seed() if request.sampling.seed is None else request.sampling.seed
-    budget = n_ctx - len(prompt)
-    if request.max_tokens is not None:
-        budget = min(budget, request.max_tokens)
-    decoder = StreamDecoder(vocabulary, stop=request.stop, reasoning=_is_thinking(vocabulary, prompt))
-    deadline = None if request.timeout_s is None else started + request.timeout_s
-
-    with engine.session_for_request(n_ctx=n_ctx) as session:
-        steps = _Steps(engine, session, request, seed, (cancel, abandon), deadline, n_batch=info.n_batch)
-        reason: FinishReason = "length"
-        token = steps.prefill(prompt)
-        while True:
-            if token == vocabulary.token_eos:
-                reason = "stop"
-                break
-            yield from decoder.feed((token,))
-            if decoder.stopped is not None:
-                reason = "stop"
-                break
-            if steps.n_sampled == budget:
-                break
-            token = steps.decode(token)
-    yield from decoder.finish()
-    usage = Usage(prompt_tokens=len(prompt), completion_tokens=steps.n_sampled, reasoning_tokens=decoder.n_reasoning)
-    yield Finish(reason=reason, usage=usage, timings=steps.timings(), stop=decoder.stopped, seed=seed)
+_live: weakref.WeakSet[Scheduler] = weakref.WeakSet()
 
 
-class _Steps:
-    """The forwards of one request, timed."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        session: Session,
-        request: ChatRequest,
-        seed: int,
-        flags: tuple[CancelFlag | None, CancelFlag | None],
-        deadline: float | None,
-        *,
-        n_batch: int,
-    ) -> None:
-        self._engine = engine
-        self._session = session
-        self._request = request
-        self._cancel, self._abandon = flags
-        self._deadline = deadline
-        self._n_batch = n_batch
-        sampling = request.sampling
-        self._params = SampleParams(
-            temperature=sampling.temperature,
-            top_k=sampling.top_k,
-            top_p=sampling.top_p,
-            min_p=sampling.min_p,
-            rng=rng_from_seed(seed),
-        )
-        self._prefill_s = 0.0
-        self._decode_s = 0.0
-        self.n_sampled = 0
-
-    def prefill(self, prompt: Sequence[int]) -> int:
-        """Computes the prompt, in pieces so that others get their turn, and samples the first token."""
-        start = time.perf_counter()
-        size = self._n_batch
-        for at in range(0, len(prompt), size):
-            piece = prompt[at : at + size]
-            result = self._forward(piece, sample=at + size >= len(prompt))
-        self._prefill_s = time.perf_counter() - start
-        return self._take(result)
-
-    def decode(self, token: int) -> int:
-        """Appends the last sampled token and samples the next."""
-        start = time.perf_counter()
-        result = self._forward((token,), sample=True)
-        self._decode_s += time.perf_counter() - start
-        return self._take(result)
-
-    def timings(self) -> Timings:
-        """What the forwards took so far."""
-        return Timings(prefill_s=self._prefill_s, decode_s=self._decode_s, decoded_tokens=max(0, self.n_sampled - 1))
-
-    def _forward(self, tokens: Sequence[int], *, sample: bool) -> SampleResult | None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise GenerationTimeoutError(f"the generation took longer than its timeout of {self._request.timeout_s} s")
-        span = Span(
-            self._session,
-            tokens,
-            wanted=None if sample else (),
-            cancel=self._cancel,
-            sample=self._params if sample else None,
-            copy_logits=False,
-        )
-        (result,) = self._engine.forward([span], cancel=self._abandon)
-        if result.error is not None:
-            raise result.error
-        return result.sample
-
-    def _take(self, result: SampleResult | None) -> int:
-        if result is None:
-            raise InternalError("a forward that was asked for a token returned none")
-        self._params = replace(self._params, rng=result.rng)
-        self.n_sampled += 1
-        return result.token
+def _stop_all() -> None:
+    # When the interpreter ends: a thread that comes back from libds4 then would find no interpreter to go on in.
+    schedulers = list(_live)
+    for scheduler in schedulers:
+        scheduler.stop()
+    for scheduler in schedulers:
+        scheduler.join(10)
 
 
-def _is_thinking(model: Model, prompt: Sequence[int]) -> bool:
-    """Whether a prompt ends inside a thinking block of the turn to be continued."""
-    borders = {model.token_assistant, model.token_think_open, model.token_think_close} - {None}
-    last = next((token for token in reversed(prompt) if token in borders), None)
-    return last is not None and last == model.token_think_open
+def _forget_after_fork() -> None:
+    # The threads are not in the child.
+    _live.clear()
+
+
+atexit.register(_stop_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from ds4_core.checkpoint import Checkpoint
+from ds4_core.choosing import Choosing
 from ds4_core.errors import (
     ContextFullError,
+    DS4Error,
     EngineClosedError,
-    EngineStateError,
     InvalidRequestError,
     InvalidTokenError,
+    OutOfMemoryError,
 )
 from ds4_core.model import token_array
 from ds4_core.native import CData
 from ds4_core.registry import SharedEngine
-from ds4_core.sampling import log_softmax, rng_from_seed, sample_logits
-from ds4_core.types import CancelFlag, FloatArray, SampleParams, Span, TokenScore, checked_int
+from ds4_core.sampling import rng_from_seed
+from ds4_core.saving import Saving
+from ds4_core.scheduler import Scheduler
+from ds4_core.types import CancelFlag, FloatArray, IntArray, checked_int
+from ds4_core.work import Feed, SessionWork, Steps, Work, at_once
 
 if TYPE_CHECKING:
     from ds4_core.engine import Engine
 
+T = TypeVar("T")
 
-class Session:
+# So many tokens are taken back for nothing.
+_REWIND_SLACK = 9
+
+
+class _Before(NamedTuple):
+    # What a session was before an eval, and how many changes it had seen after it.
+    pos: int
+    last: tuple[int, FloatArray] | None
+    changes: int
+
+
+class Session(Saving, Choosing):
     """Tokens, their KV state, and the logits that the last one left. Made by `Engine.session`.
 
     Every method either does what it says or raises and leaves the session as it was; after an exception from outside
@@ -46,6 +65,7 @@ class Session:
     _n_ctx: int
     _tokens: list[int]
     _last: tuple[int, FloatArray] | None
+    _changes: int
     _seed: int
     _rng: int
 
@@ -58,8 +78,9 @@ class Session:
         session._shared = shared
         session._out = out
         session._n_ctx = n_ctx
-        session._tokens = []  # what the native session holds; read without waiting for other sessions' computations
+        session._tokens = []  # what the native session holds
         session._last = None  # number of tokens, logits after them; of no use when it is another number by now
+        session._changes = 0  # raised with every change of its tokens
         session._seed = seed
         session._rng = rng_from_seed(seed)
         session._owned = deque([out])  # empty after close()
@@ -92,22 +113,6 @@ class Session:
         """Tells how far it is."""
         return f"<Session {'closed' if self.closed else f'{self.pos} of {self.n_ctx} tokens'}>"
 
-    def _check_usable(self, shared: SharedEngine) -> None:
-        # Called with the compute lock held, so that a close() from elsewhere can not come in between.
-        if self.closed:
-            raise EngineClosedError("the session was closed")
-        if shared is not self._shared:
-            raise InvalidRequestError("the session belongs to another engine")
-        # An exception between a native call and its entry in `_tokens` leaves the two apart: then that call is undone.
-        native = shared.native
-        pos = native.lib.ds4x_session_pos(self._ptr)
-        if pos > len(self._tokens):
-            err = native.new_error()
-            native.check(native.lib.ds4x_session_rewind(self._ptr, len(self._tokens), native.ffi.NULL, err), err)
-        elif pos < len(self._tokens):
-            self._last = None
-            del self._tokens[pos:]
-
     @property
     def _ptr(self) -> CData:
         return self._out[0]
@@ -116,11 +121,6 @@ class Session:
     def _logits(self) -> FloatArray | None:
         last = self._last
         return last[1] if last is not None and last[0] == len(self._tokens) else None
-
-    def _advance(self, ids: Any, logits: FloatArray | None) -> None:
-        # The native session has taken these tokens; `logits` are those after the last of them, None when not read.
-        self._tokens += ids.tolist()
-        self._last = None if logits is None else (len(self._tokens), logits)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -164,211 +164,263 @@ class Session:
         return self._engine.model.tokenize(text, parse_special=parse_special)
 
     # -- computing -----------------------------------------------------------------------------------------------------
+    #
+    # Each method is work for the scheduler's thread: `_..._work` says what is to be done, the method waits for it and
+    # `AsyncSession` awaits it. Tokens and logits change on that thread alone.
+
+    def _work(self, steps: Callable[[CData], Steps[T]], cancel: CancelFlag | None = None) -> SessionWork[T]:
+        CancelFlag.pointer_of(cancel)
+        self._check_open()
+        return SessionWork((self,), steps, self._is_closed, cancel)
+
+    def _submit(self, work: Work[Any]) -> None:
+        Scheduler.of(self._engine._shared()).submit(work)
+
+    def _do(self, work: SessionWork[T]) -> T:
+        return work.wait(self._submit)
+
+    def _is_closed(self) -> bool:
+        return self.closed or self._engine.closed
+
+    def _check_open(self) -> None:
+        self._shared.check_process()
+        if self.closed:
+            raise EngineClosedError("the session was closed")
+        self._engine._check_not_closed()
 
     def sync(self, tokens: Sequence[int], *, cancel: CancelFlag | None = None) -> None:
         """Makes the session hold exactly `tokens`, computing only what is new, with the `logits()` of the last one.
 
-        The longest common prefix is kept. When `tokens` is what the session already holds, nothing is computed.
+        The longest common prefix is kept, also for a shorter or a diverging prompt. When `tokens` is what the session
+        already holds, nothing is computed.
 
         Args:
             tokens: At least one id.
             cancel: Stops the computation; the session is then unchanged, or holds a beginning of `tokens`: what it had
-                in common with them, and maybe more. The same is true after Ctrl-C, which stops it after at most one
-                piece of the engine's `n_batch` tokens, and after an OutOfMemoryError.
+                in common with them, and maybe more. The same is true after Ctrl-C and after an OutOfMemoryError.
 
         Raises:
             InvalidRequestError: No tokens.
             InvalidTokenError, ContextFullError: Checked before anything is dropped: the session is unchanged.
             GenerationCancelled: `cancel` was set.
         """
-        ids = token_array(tokens)
-        if not len(ids):
-            raise InvalidRequestError("the prompt is empty: at least one token is needed")
-        CancelFlag.pointer_of(cancel)
+        self._do(self._sync_work(tokens, cancel))
+
+    def _sync_work(self, tokens: Sequence[int], cancel: CancelFlag | None) -> SessionWork[None]:
+        ids = self._checked_ids(tokens)
         if len(ids) > self._n_ctx:
             raise ContextFullError(
                 f"the prompt has {len(ids)} tokens, n_ctx is {self._n_ctx}: shorten it or make a larger session"
             )
-        self._check_ids(ids)
-        kept = self._common_prefix(ids)
-        if kept == len(ids) == self.pos and self._logits is not None:
-            return
-        kept = min(kept, len(ids) - 1)  # at least the last token is computed, for its logits
-        if kept < self.pos:
-            self.rewind(kept, cancel=cancel)
-        self._append(ids[kept:], cancel)
+
+        def steps(ptr: CData) -> Steps[None]:
+            native = self._shared.native
+            c_ids = native.ffi.from_buffer("int32_t[]", ids)
+            common = int(native.lib.ds4x_session_common_prefix(self._ptr, c_ids, len(ids)))
+            if common < len(ids):
+                if common < self.pos:
+                    yield from self._go_back(common)
+                yield from self._take(ids[common:])
+            elif common < self.pos or self._logits is None:
+                # At least the last token is computed, for its logits; unless that succeeds nothing has happened.
+                beside = self._fork_near(common - 1)
+                logits = yield from self._exchanged(beside, ids, wants_logits=True)
+                self._now_holds(ids.tolist(), logits)
+
+        return self._work(steps, cancel)
 
     def eval(self, tokens: int | Sequence[int], *, cancel: CancelFlag | None = None) -> None:
         """Appends one token, or several; afterwards `logits()` are those of the last.
 
-        Ctrl-C stops it after at most one piece of the engine's `n_batch` tokens; the session is then unchanged.
-
         Raises:
             InvalidRequestError: No tokens.
-            InvalidTokenError, ContextFullError, GenerationCancelled, OutOfMemoryError: The session is unchanged.
+            InvalidTokenError, ContextFullError, GenerationCancelled, OutOfMemoryError: The session is unchanged, as
+                it is after Ctrl-C.
         """
-        pos, last = self.pos, self._last
+        work = self._eval_work(tokens, cancel)
         try:
-            self._append(token_array([tokens] if isinstance(tokens, (int, np.integer)) else tokens), cancel)
+            self._do(work)
         except BaseException:
-            # The native session follows when it is used next.
-            del self._tokens[pos:]
-            self._last = last
+            if work.may_be_done:
+                with suppress(DS4Error):  # closed
+                    self._undo_work(work).settle(self._submit)
             raise
 
-    def _check_ids(self, ids: Any) -> None:
-        n_vocab = self._shared.n_vocab
-        if ids.max() >= n_vocab:
-            raise InvalidTokenError(f"token {ids.max()} is outside the vocabulary: ids are 0 .. {n_vocab - 1}")
+    def _eval_work(self, tokens: int | Sequence[int], cancel: CancelFlag | None) -> SessionWork[_Before]:
+        ids = self._checked_ids([tokens] if isinstance(tokens, (int, np.integer)) else tokens)
 
-    def _append(self, ids: Any, cancel: CancelFlag | None) -> None:
-        # In pieces, so that signal handlers get their turn. Others do not, and a close() waits for the end.
-        from ds4_core.batch import Batch
+        def steps(ptr: CData) -> Steps[_Before]:
+            pos, last = self.pos, self._last
+            if pos + len(ids) > self._n_ctx:
+                raise ContextFullError(f"{len(ids)} tokens at position {pos} do not fit, n_ctx is {self._n_ctx}")
+            if pos == 0 or len(ids) <= _REWIND_SLACK:
+                try:
+                    yield from self._take(ids)
+                except Exception:
+                    self._back_for_nothing(pos)
+                    raise
+            else:
+                yield from self._take_wholly(ids)
+            return _Before(pos, last, self._changes)
 
-        shared = self._engine._shared()
-        size = max(1, shared.n_batch)
-        if len(ids) > size:  # what would stop a later piece is told before the first
-            self._check_ids(ids)
-            if self.pos + len(ids) > self._n_ctx:
-                raise ContextFullError(f"{len(ids)} tokens at position {self.pos} do not fit, n_ctx is {self._n_ctx}")
-        with shared.pinned() as ptr, shared.compute_lock:
-            for begin in range(0, max(1, len(ids)), size):
-                end = begin + size
-                span = Span(self, ids[begin:end], wanted=None if end >= len(ids) else (), cancel=cancel)
-                (result,) = Batch(shared, ptr, [span]).run(None)
-                if result.error is not None:
-                    raise result.error
+        return self._work(steps, cancel)
+
+    def _undo_work(self, work: SessionWork[_Before]) -> SessionWork[None]:
+        # Whoever gave up an eval must not find it done a moment later: it is taken back if it was done after all,
+        # unless what others asked of the session has begun since. Asked after it, this comes after it.
+        def steps(ptr: CData) -> Steps[None]:
+            if not work.succeeded:
+                return
+            before = work.outcome()
+            if before.changes == self._changes:
+                yield from self._go_back(before.pos)
+                self._last = before.last
+
+        return self._work(steps)
 
     def rewind(self, pos: int, *, cancel: CancelFlag | None = None) -> None:
-        """Goes back to the first `pos` tokens, exactly. A few tokens back cost nothing, further back some recomputing.
+        """Goes back to the first `pos` tokens, exactly.
 
-        There are no `logits()` afterwards until a token is evaluated.
+        A few tokens back cost nothing; further back the nearest checkpoint at or before `pos` is restored and the
+        tokens between are computed again. There are no `logits()` afterwards until a token is evaluated.
 
         Raises:
             InvalidRequestError: `pos` is not 0 .. `self.pos`.
             GenerationCancelled: `cancel` was set; the session is unchanged.
+            OutOfMemoryError: No room for what is computed again; the session is unchanged.
         """
-        shared = self._engine._shared()
-        native = shared.native
-        err, flag = native.new_error(), CancelFlag.pointer_of(cancel)
-        with shared.pinned(), shared.compute_lock:
-            self._check_usable(shared)
-            if not 0 <= checked_int("pos", pos, -(2**63), 2**63) <= self.pos:
+        self._do(self._rewind_work(pos, cancel))
+
+    def _rewind_work(self, pos: int, cancel: CancelFlag | None) -> SessionWork[None]:
+        pos = checked_int("pos", pos, -(2**63), 2**63)
+
+        def steps(ptr: CData) -> Steps[None]:
+            if not 0 <= pos <= self.pos:
                 raise InvalidRequestError(f"can not rewind to {pos}: the session is at {self.pos}")
-            # Entered first: after an exception from outside the native session follows when it is used next.
-            dropped, last = self._tokens[pos:], self._last
-            if dropped:
-                self._last = None
-            del self._tokens[pos:]
-            code = native.lib.ds4x_session_rewind(self._ptr, pos, flag, err)
-            if code != 0:
-                self._tokens += dropped
-                self._last = last
-            native.check(code, err)
+            if pos < self.pos:
+                yield from self._go_back(pos)
+
+        return self._work(steps, cancel)
 
     def fork(self, *, seed: int | None = None) -> Session:
         """A second session with the same tokens, KV and logits. The two go their own ways; memory is shared meanwhile.
 
         Args:
             seed: Of the new session's random numbers; None continues with a copy of this session's.
+
+        Raises:
+            InvalidRequestError: `seed` is no integer.
+            OutOfMemoryError: No room for its state.
         """
-        shared = self._engine._shared()
-        native = shared.native
-        out, err = native.ffi.new("ds4x_session **"), native.new_error()
-        fork = Session._adopt(self._engine, shared, out, self._n_ctx, self._seed if seed is None else seed)
-        with shared.pinned(), shared.compute_lock:
-            self._check_usable(shared)
-            native.check(native.lib.ds4x_session_fork(self._ptr, out, err), err)
-            fork._tokens = self._tokens.copy()
-            fork._last = self._last
+        return self._do(self._fork_work(seed))
+
+    def _fork_work(self, seed: int | None) -> SessionWork[Session]:
+        def fork(ptr: CData) -> Session:
+            twin = self._new_twin(self._seed if seed is None else seed)
+            self._call(self._shared.native.lib.ds4x_session_fork, self._ptr, twin._out)
+            twin._tokens = self._tokens.copy()
+            twin._last = self._last
             if seed is None:
-                fork._rng = self._rng
-        return fork
+                twin._rng = self._rng
+            return twin
 
-    def _common_prefix(self, ids: Any) -> int:
-        shared = self._engine._shared()
-        native = shared.native
-        with shared.pinned(), shared.compute_lock:
-            self._check_usable(shared)
-            return int(
-                native.lib.ds4x_session_common_prefix(self._ptr, native.ffi.from_buffer("int32_t[]", ids), len(ids))
+        return self._work(at_once(fork))
+
+    def checkpoint(self) -> Checkpoint:
+        """A point from which new sessions can go on, also after this one is gone: shared pages and a small copy.
+
+        Raises:
+            OutOfMemoryError: No room for the copy.
+        """
+        return self._do(self._checkpoint_work())
+
+    def _checkpoint_work(self) -> SessionWork[Checkpoint]:
+        return self._work(at_once(lambda ptr: Checkpoint(self)))
+
+    # -- on the scheduler's thread -------------------------------------------------------------------------------------
+
+    def _checked_ids(self, tokens: Any) -> IntArray:
+        ids = token_array(tokens)
+        if not len(ids):
+            raise InvalidRequestError("there are no tokens: at least one is needed")
+        if ids.max() >= self._shared.n_vocab:
+            raise InvalidTokenError(
+                f"token {ids.max()} is outside the vocabulary: ids are 0 .. {self._shared.n_vocab - 1}"
             )
+        # Computed later: the caller's own array may have changed by then.
+        return ids if isinstance(tokens, (list, tuple)) else ids.copy()
 
-    # -- choosing a token ----------------------------------------------------------------------------------------------
+    def _call(self, function: Callable[..., int], *arguments: Any) -> None:
+        Scheduler.of(self._shared).call(function, *arguments)
 
-    def _row(self) -> FloatArray:
-        self._shared.check_process()
-        if self.closed:
-            raise EngineClosedError("the session was closed")
-        self._engine._check_not_closed()
-        if self._logits is None:
-            raise EngineStateError("the session has no logits: evaluate a token first (sync or eval)")
-        return self._logits
+    def _take(self, ids: IntArray) -> Steps[None]:
+        # Appends tokens and keeps the logits of the last.
+        logits = yield Feed(self._ptr, ids, self._took, wants_logits=True)
+        assert logits is not None  # noqa: S101
+        self._last = (len(self._tokens), logits)
 
-    def logits(self) -> FloatArray:
-        """A copy of the logits after the last token, float32 `[n_vocab]`.
+    def _took(self, ids: IntArray) -> None:
+        self._tokens += ids.tolist()
+        self._changes += 1
 
-        Raises:
-            EngineStateError: Nothing was evaluated since the session was made or rewound.
-        """
-        return self._row().copy()
-
-    def argmax(self) -> int:
-        """The most likely next token; of equals the lowest id. Does not change the session."""
-        return int(np.argmax(self._row()))
-
-    def sample(
-        self,
-        *,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        seed: int | None = None,
-    ) -> int:
-        """Draws the next token and advances the session's random numbers, nothing else.
-
-        Args:
-            temperature: 0 or less is `argmax`.
-            top_k: Keep this many tokens; 0 is off.
-            top_p: Keep the smallest set of tokens with this much probability; 1 is off.
-            min_p: Drop tokens less likely than this share of the most likely one; 0 is off.
-            seed: Starts the session's random numbers anew before drawing.
-
-        Raises:
-            EngineStateError: There are no logits.
-            InvalidRequestError: A parameter out of range.
-        """
-        params = SampleParams(
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            rng=self._rng if seed is None else rng_from_seed(seed),
-        )
-        result = sample_logits(self._row(), params)
-        self._rng = result.rng
-        if seed is not None:
-            self._seed = seed
-        return result.token
-
-    def logprobs(self, tokens: Sequence[int] | None = None, *, top_k: int | None = None) -> list[TokenScore]:
-        """Scores of possible next tokens: the given ones in their order, or the `top_k` most likely, best first.
-
-        Raises:
-            InvalidRequestError: Both or neither of the two were given, or `top_k` is below 1.
-            InvalidTokenError: A token outside the vocabulary.
-            EngineStateError: There are no logits.
-        """
-        row = self._row()
-        if (tokens is None) == (top_k is None):
-            raise InvalidRequestError("give either tokens or top_k")
-        if top_k is not None:
-            top_k = checked_int("top_k", top_k, 1, 2**31 - 1)
-            ids: Any = np.argsort(-row, kind="stable")[:top_k]
+    def _take_wholly(self, ids: IntArray) -> Steps[None]:
+        # The same, wholly or not at all: in a session beside this one, which it changes places with at the end.
+        try:
+            beside = self._fork_near(self.pos)
+        except OutOfMemoryError:  # slower for the others, but without a second session
+            logits = yield Feed(self._ptr, ids, self._took, wants_logits=True, whole=True)
         else:
-            ids = token_array([] if tokens is None else tokens)
-            if ids.size and ids.max() >= row.size:
-                raise InvalidTokenError(f"token {ids.max()} is outside the vocabulary: ids are 0 .. {row.size - 1}")
-        logprobs = log_softmax(row)
-        return [TokenScore(int(token), float(row[token]), float(logprobs[token])) for token in ids]
+            tokens = np.concatenate((np.asarray(self._tokens, dtype=np.int32), ids))
+            logits = yield from self._exchanged(beside, tokens, wants_logits=True)
+            self._took(ids)
+        assert logits is not None  # noqa: S101
+        self._last = (len(self._tokens), logits)
+
+    def _go_back(self, pos: int) -> Steps[None]:
+        # Unchanged unless it succeeds: what has to be computed again is computed beside the old timeline.
+        if self._shared.native.lib.ds4x_session_near(self._ptr, pos) == pos:
+            self._call(self._shared.native.lib.ds4x_session_rewind, self._ptr, pos, self._shared.native.ffi.NULL)
+        else:
+            ids = np.asarray(self._tokens[:pos], dtype=np.int32)
+            yield from self._exchanged(self._fork_near(pos), ids, wants_logits=False)
+        self._now_holds(self._tokens[:pos], None)
+
+    def _fork_near(self, pos: int) -> Session:
+        # A session with the first `pos` tokens or as many of them as cost nothing.
+        beside = self._new_twin(self._seed)
+        lib, null = self._shared.native.lib, self._shared.native.ffi.NULL
+        near = lib.ds4x_session_near(self._ptr, pos)
+        self._call(lib.ds4x_session_fork_at, self._ptr, near, null, beside._out)
+        return beside
+
+    def _exchanged(self, beside: Session, ids: IntArray, *, wants_logits: bool) -> Steps[FloatArray | None]:
+        # Computes what `beside` lacks of `ids`, and gives it this session's place.
+        lib = self._shared.native.lib
+        try:
+            at = int(lib.ds4x_session_pos(beside._ptr))
+            logits = yield Feed(beside._ptr, ids[at:], wants_logits=wants_logits)
+            self._call(lib.ds4x_session_swap, self._ptr, beside._ptr)
+        finally:
+            beside.close()
+        return logits
+
+    def _back_for_nothing(self, pos: int) -> None:
+        # To a position that costs nothing, after a failure. A closed session may be freed already.
+        native = self._shared.native
+        if self.pos > pos and not self.closed:
+            native.lib.ds4x_session_rewind(self._ptr, pos, native.ffi.NULL, native.ffi.NULL)
+            del self._tokens[native.lib.ds4x_session_pos(self._ptr) :]
+            self._changes += 1
+
+    def _now_holds(self, tokens: list[int], logits: FloatArray | None) -> None:
+        # After the native session was replaced or shortened.
+        self._last = None
+        self._tokens = tokens
+        self._changes += 1
+        if logits is not None:
+            self._last = (len(tokens), logits)
+
+    def _new_twin(self, seed: int) -> Session:
+        # With room for a native session, which the caller is about to make.
+        out = self._shared.native.ffi.new("ds4x_session **")
+        return Session._adopt(self._engine, self._shared, out, self._n_ctx, seed)

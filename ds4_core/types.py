@@ -23,6 +23,8 @@ Isa = Literal["auto", "portable", "avx2", "avx512", "neon"]
 
 #: float32; the docstrings give the shapes.
 FloatArray = npt.NDArray[np.float32]
+#: int32, token ids.
+IntArray = npt.NDArray[np.int32]
 
 _FFI = cffi.FFI()
 
@@ -148,6 +150,8 @@ class EngineInfo:
     file_bytes: int
     weight_bytes: int
     decode_bytes: int
+    page_bytes: int
+    state_bytes: int
     token_bos: int | None
     token_eos: int | None
     token_user: int | None
@@ -159,13 +163,17 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True)
 class MemoryUse:
-    """Memory in bytes as libds4 allocates, or would allocate, it. `weights_mapped` is file cache."""
+    """Memory in bytes as libds4 allocates, or would allocate, it.
+
+    `weights_mapped` is file cache. `checkpoints` are their copies of states; the pages they keep are in `kv_pages`.
+    """
 
     weights_mapped: int
     weights_copied: int
     workspace: int
     session_state: int
     kv_pages: int
+    checkpoints: int
     total: int
 
 
@@ -211,7 +219,7 @@ class SampleParams:
         top_p: Above 0; keep the smallest set of tokens whose probabilities add up to this; 1 is off.
         min_p: Drop tokens less likely than this share of the most likely one; 0 is off.
         repetition_penalty: Above 0; positive logits are divided by it, negative ones multiplied; 1 is off.
-        presence_penalty: Subtracted once for each token in `penalty_counts`.
+        presence_penalty: Subtracted once for each token in `penalty_counts` that occurs at least once.
         frequency_penalty: Subtracted once per occurrence.
         penalty_counts: Token id -> occurrences, for the three penalties.
         mask: uint32 `[ceil(n_vocab / 32)]`, bit i of the whole = token i is allowed (least significant bit first).
@@ -307,3 +315,47 @@ class SpanResult:
     error: DS4Error | None
     logits: FloatArray
     sample: SampleResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many tokens a request took.
+
+    Attributes:
+        prompt_tokens: Tokens of the prompt, cached ones included.
+        cached_tokens: Tokens of the prompt that did not have to be computed.
+        completion_tokens: Every token sampled, thinking and the end-of-turn token included.
+        reasoning_tokens: Those of `completion_tokens` that belong to thinking, its markers included.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the wall-clock time of a request went, in seconds.
+
+    Attributes:
+        queue_s: From asking to the start of the prefill.
+        prefill_s: From there to the first sampled token.
+        decode_s: From there to the last sampled token.
+        decoded_tokens: Tokens that `decode_s` was spent on: all sampled tokens but the first.
+    """
+
+    queue_s: float = 0.0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+    decoded_tokens: int = 0
+
+    @property
+    def decode_tokens_per_s(self) -> float:
+        """Decode speed; 0.0 when fewer than two tokens were sampled."""
+        return self.decoded_tokens / self.decode_s if self.decode_s > 0 else 0.0

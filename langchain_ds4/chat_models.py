@@ -19,8 +19,7 @@ from typing_extensions import override
 
 from ds4_core import Engine, Model
 from ds4_core._version import __version__
-from ds4_core.aio import agenerate
-from ds4_core.chat import Accumulator, ChatRequest, collect, count_tokens
+from ds4_core.chat import Accumulator, ChatRequest, agenerate, collect, count_tokens, generate
 from ds4_core.chat import ChatResult as CoreResult
 from ds4_core.chat.engines import (
     DEFAULT_MODEL,
@@ -35,7 +34,6 @@ from ds4_core.chat.engines import (
 )
 from ds4_core.chat.request import REQUEST_OPTIONS, build_request, unknown_option
 from ds4_core.errors import UnsupportedError
-from ds4_core.scheduler import generate
 from langchain_ds4._errors import translate_errors
 from langchain_ds4._messages import chunk_from_event, from_result, to_core, token_usage
 

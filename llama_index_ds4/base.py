@@ -23,8 +23,7 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from ds4_core import Engine, Model
-from ds4_core.aio import agenerate
-from ds4_core.chat import ChatRequest, Message
+from ds4_core.chat import ChatRequest, Message, agenerate, generate
 from ds4_core.chat.engines import (
     DEFAULT_MODEL,
     LOAD_OPTIONS,
@@ -38,7 +37,6 @@ from ds4_core.chat.engines import (
 from ds4_core.chat.request import REQUEST_OPTIONS, build_request, unknown_option
 from ds4_core.engine import DEFAULT_N_CTX
 from ds4_core.errors import UnsupportedError
-from ds4_core.scheduler import generate
 from llama_index_ds4._messages import Fold, to_core
 
 if TYPE_CHECKING:

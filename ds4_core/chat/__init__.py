@@ -1,5 +1,6 @@
 """The chat layer: messages to tokens, tokens to events, once for every adapter."""
 
+from ds4_core.chat.answer import AsyncChatStream, ChatStream, agenerate, generate
 from ds4_core.chat.encoding import Special, count_tokens, encode_messages, encode_raw, render_text
 from ds4_core.chat.events import (
     Accumulator,
@@ -9,17 +10,18 @@ from ds4_core.chat.events import (
     FinishReason,
     ReasoningDelta,
     TextDelta,
-    Timings,
-    Usage,
     collect,
 )
 from ds4_core.chat.request import ChatRequest, Message, Role, Sampling, as_message
 from ds4_core.chat.stream import StopMatcher, StreamDecoder
+from ds4_core.types import Timings, Usage
 
 __all__ = [
     "Accumulator",
+    "AsyncChatStream",
     "ChatRequest",
     "ChatResult",
+    "ChatStream",
     "Event",
     "Finish",
     "FinishReason",
@@ -33,10 +35,12 @@ __all__ = [
     "TextDelta",
     "Timings",
     "Usage",
+    "agenerate",
     "as_message",
     "collect",
     "count_tokens",
     "encode_messages",
     "encode_raw",
+    "generate",
     "render_text",
 ]

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from ds4_core.types import Timings, Usage
+
 FinishReason = Literal["stop", "length"]
 
 
@@ -21,48 +23,6 @@ class TextDelta:
     """A piece of the visible answer, whole characters only."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """How many tokens a request took.
-
-    Attributes:
-        prompt_tokens: Tokens of the prompt, cached ones included.
-        cached_tokens: Tokens of the prompt that did not have to be computed.
-        completion_tokens: Every token sampled, thinking and the end-of-turn token included.
-        reasoning_tokens: Those of `completion_tokens` that belong to thinking, its markers included.
-    """
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    @property
-    def total_tokens(self) -> int:
-        """Prompt and completion together."""
-        return self.prompt_tokens + self.completion_tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """Where the wall-clock time of a request went, in seconds.
-
-    Attributes:
-        prefill_s: From the first forward pass to the logits of the last prompt token.
-        decode_s: From there to the last sampled token, without the time the consumer held the stream.
-        decoded_tokens: Tokens that `decode_s` was spent on: all sampled tokens but the first.
-    """
-
-    prefill_s: float = 0.0
-    decode_s: float = 0.0
-    decoded_tokens: int = 0
-
-    @property
-    def decode_tokens_per_s(self) -> float:
-        """Decode speed; 0.0 when fewer than two tokens were sampled."""
-        return self.decoded_tokens / self.decode_s if self.decode_s > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

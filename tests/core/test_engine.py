@@ -682,5 +682,5 @@ def test_the_context_warning_points_at_the_caller_and_stops_no_request(engine, c
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):
-            engine.session_for_request(beyond).close()
+            assert len(list(engine.generate([1], n_ctx=beyond, max_tokens=2, ignore_eos=True))) == 4
     assert sum(str(beyond) in record.getMessage() for record in caplog.records) == 1

@@ -11,12 +11,15 @@ import sys
 import textwrap
 import threading
 import time
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
 
 from ds4_core import CancelFlag, Engine, Span, errors, registry
 from ds4_core import batch as batch_module
+from ds4_core import work as work_module
+from ds4_core.step import Step
 
 # Such a dropped exception is also reported as unraisable; that is what it is, not a fault of ours.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -128,95 +131,118 @@ def test_interrupts_while_opening_and_closing_leave_no_engine_open(tiny_path, ha
     assert not registry._lock.locked()
 
 
-class _Boom:
-    """Stands for an exception after the native call: copying logits fails."""
-
-    def __init__(self, monkeypatch):
-        self._patch = monkeypatch
-
-    def __enter__(self):
-        def fail(*args):
-            raise MemoryError("no room for logits")
-
-        self._patch.setattr(batch_module.Batch, "_read_logits", fail)
-
-    def __exit__(self, *error):
-        self._patch.undo()
-
-
-def test_when_reading_logits_fails_the_tokens_were_not_taken(engine, monkeypatch):
+def test_when_there_is_no_room_for_logits_nothing_is_computed(engine, monkeypatch):
     first, second = engine.session(64), engine.session(64)
     first.eval([4, 5])
     row = first.logits()
-    with _Boom(monkeypatch), pytest.raises(MemoryError, match="no room"):
+    empty, layers = np.empty, engine.layers_computed
+
+    def fail(shape, *args, **options):
+        if shape == (1, engine.model.n_vocab):
+            raise MemoryError("no room for logits")
+        return empty(shape, *args, **options)
+
+    monkeypatch.setattr(batch_module.np, "empty", fail)
+    with pytest.raises(MemoryError, match="no room"):
         engine.forward([Span(first, [1, 2, 3]), Span(second, [4])])
+    monkeypatch.undo()
+    assert engine.layers_computed == layers
     assert (first.tokens, second.tokens) == ([4, 5], [])
     assert np.array_equal(first.logits(), row)
     assert_exact(engine, first)
     assert_exact(engine, second)
 
 
-def small_batches(tiny_path):
-    return Engine(tiny_path, n_threads=1, n_batch=8)
+def small_steps(tiny_path, **options):
+    return Engine(tiny_path, n_threads=1, n_batch=8, step_tokens=8, **options)
 
 
 @pytest.fixture
 def stop_after(monkeypatch):
-    """Raises or cancels after some pieces."""
+    """Interrupts or cancels after some steps; the scheduler goes on when whoever waits has noticed."""
 
-    def install(n, action):
-        original, done = batch_module.Batch.run, []
+    def install(n, way, flag):
+        forward, set_flag, noticed, done = Step.forward, CancelFlag.set, threading.Event(), []
+        main = threading.main_thread().ident
 
-        def run(self, cancel):
-            result = original(self, cancel)
+        def counted(self, ptr):
+            forward(self, ptr)
             done.append(1)
             if len(done) == n:
-                action()
-            return result
+                if way == "cancel":
+                    flag.set()
+                else:
+                    signal.pthread_kill(main, signal.SIGINT)
+                assert noticed.wait(30)
 
-        monkeypatch.setattr(batch_module.Batch, "run", run)
-        return done
+        def set_and_tell(self):
+            set_flag(self)
+            noticed.set()
+
+        monkeypatch.setattr(Step, "forward", counted)
+        monkeypatch.setattr(CancelFlag, "set", set_and_tell)
 
     yield install
     monkeypatch.undo()
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system can not send signals to threads")
 @pytest.mark.parametrize("way", ["signal", "cancel"])
 @pytest.mark.parametrize("begin", [0, 30])
-def test_a_long_eval_that_is_stopped_between_pieces_leaves_the_session_unchanged(
-    tiny_path, monkeypatch, stop_after, way, begin
-):
+@pytest.mark.parametrize("call", ["eval", "sync", "rewind"])
+def test_what_is_stopped_between_steps_computes_not_a_layer_more(tiny_path, monkeypatch, stop_after, way, begin, call):
     flag = CancelFlag()
-    with small_batches(tiny_path) as engine, engine.session(200) as session:
+    tokens = [(7 * i) % 300 for i in range(120)]
+    # Without checkpoints going back computes everything again.
+    with small_steps(tiny_path, checkpoint_bytes_max=1) as engine, engine.session(200) as session:
+        if call == "rewind":
+            begin += 90
         if begin:
-            session.eval(list(range(begin)))
+            session.eval(tokens[:begin])
         row = session.logits() if begin else None
-        done = stop_after(3, flag.set if way == "cancel" else lambda: signal.raise_signal(signal.SIGINT))
+        n_layer, layers = engine.info.n_layer, engine.layers_computed
+        stop_after(3, way, flag)
+        calls = {
+            "eval": lambda: session.eval([9] * 80, cancel=flag),
+            "sync": lambda: session.sync(tokens, cancel=flag),
+            "rewind": lambda: session.rewind(begin - 20, cancel=flag),
+        }
         with pytest.raises(errors.GenerationCancelled if way == "cancel" else KeyboardInterrupt):
-            session.eval([9] * 80, cancel=flag)
+            calls[call]()
         monkeypatch.undo()
-        assert len(done) <= 4  # of ten pieces
-        assert session.tokens == list(range(begin))
-        assert row is None or np.array_equal(session.logits(), row)
+        assert engine.layers_computed == layers + 3 * n_layer
+        if call == "sync":
+            assert session.tokens == tokens[: begin + 24]
+        else:
+            assert session.tokens == tokens[:begin]
+            assert row is None or np.array_equal(session.logits(), row)
         assert_exact(engine, session)
 
 
-def test_a_long_sync_that_is_interrupted_holds_a_beginning(tiny_path, monkeypatch, stop_after):
-    tokens = [(7 * i) % 300 for i in range(80)]
-    with small_batches(tiny_path) as engine, engine.session(200) as session:
-        session.eval(tokens[:5])
-        stop_after(3, lambda: signal.raise_signal(signal.SIGINT))
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system can not send signals to threads")
+@pytest.mark.parametrize("n", [1, 9, 40])
+def test_an_eval_that_was_done_when_its_caller_gave_up_is_taken_back(tiny_path, monkeypatch, n):
+    with small_steps(tiny_path) as engine, engine.session(200) as session:
+        session.eval(list(range(50)))
+        row = session.logits()
+
+        class Torn(SimpleQueue):
+            def get(self, timeout):
+                super().get()
+                assert session.pos == 50 + n
+                monkeypatch.setattr(work_module, "SimpleQueue", SimpleQueue)
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(work_module, "SimpleQueue", Torn)
         with pytest.raises(KeyboardInterrupt):
-            session.sync(tokens)
-        monkeypatch.undo()
-        assert 5 <= session.pos < 80
-        assert session.tokens == tokens[: session.pos]
-        session.sync(tokens)
+            session.eval([9] * n)
+        assert session.tokens == list(range(50))
+        assert np.array_equal(session.logits(), row)
         assert_exact(engine, session)
 
 
 def test_errors_that_a_later_piece_would_have_are_told_before_anything_is_computed(tiny_path):
-    with small_batches(tiny_path) as engine, engine.session(100) as session:
+    with small_steps(tiny_path) as engine, engine.session(100) as session:
         session.eval(1)
         before = engine.layers_computed
         with pytest.raises(errors.InvalidTokenError, match="1000000"):

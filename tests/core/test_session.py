@@ -124,8 +124,8 @@ def test_numpy_tokens_are_tokens(session):
 @pytest.mark.parametrize(
     ("call", "kind", "text"),
     [
-        (lambda s: s.sync([]), errors.InvalidRequestError, "empty"),
-        (lambda s: s.eval([]), errors.InvalidRequestError, "at least one token"),
+        (lambda s: s.sync([]), errors.InvalidRequestError, "at least one is needed"),
+        (lambda s: s.eval([]), errors.InvalidRequestError, "at least one is needed"),
         (lambda s: s.eval(-1), errors.InvalidTokenError, "-1"),
         (lambda s: s.eval(10**6), errors.InvalidTokenError, "1000000"),
         (lambda s: s.eval([1, 2, 10**6]), errors.InvalidTokenError, "1000000"),

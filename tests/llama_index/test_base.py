@@ -22,29 +22,20 @@ from pydantic import ValidationError
 from ds4_core import Engine, InvalidRequestError, Model, ModelNotFoundError, UnsupportedError
 from ds4_core.chat import Message, encode_messages, render_text
 from ds4_core.errors import ContextOverflowError, GenerationTimeoutError
+from ds4_core.generation import LOOKAHEAD
 from llama_index_ds4 import DS4LLM
+from tests.counting import CountingEngine
 
 QUESTION = "What is the capital of France?"
 ANSWER = "The capital of France is Paris."
 STORY = "Write a story about a cat."
+AHEAD = LOOKAHEAD + 2  # tokens drawn ahead, the step under way, and its prefill
 USER = [ChatMessage(role=MessageRole.USER, content=QUESTION)]
 
 FACTS = (
     "The CEO of Acme Robotics is Jane Holloway. Acme Robotics was founded in 1987.",
     "Maria Keller works as a geologist. Maria Keller lives in Vienna.",
 )
-
-
-class CountingEngine(Engine):
-    """Counts forwards."""
-
-    def __init__(self):
-        super().__init__("ds4-tiny")
-        self.forwards = 0
-
-    def forward(self, spans, *, cancel=None):
-        self.forwards += 1
-        return super().forward(spans, cancel=cancel)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +46,6 @@ def llm():
 @pytest.fixture
 def counting():
     with CountingEngine() as engine:
-        engine.open()
         yield engine
 
 
@@ -173,38 +163,33 @@ def test_seed_repeats_the_answer():
 
 
 def test_closing_a_stream_stops_the_generation_and_frees_its_session(counting):
-    idle = counting.memory_used().session_state
     stream = DS4LLM(engine=counting, temperature=0).stream_complete(STORY)
     for _ in range(3):
         next(stream)
     stream.close()
-    assert counting.forwards == 3
-    assert counting.memory_used().session_state <= idle
+    assert counting.settled() <= 3 + AHEAD
 
 
 async def test_closing_an_awaited_stream_stops_the_generation(counting):
-    idle = counting.memory_used().session_state
     stream = await DS4LLM(engine=counting, temperature=0).astream_chat([ChatMessage(content=STORY)])
     for _ in range(3):
         await anext(stream)
     await stream.aclose()
     # LlamaIndex's wrapper leaves our generator to the event loop, which closes it in a task of its own.
     async with asyncio.timeout(30):
-        while counting.memory_used().session_state > idle:
+        while not counting.is_idle:
             await asyncio.sleep(0)
-    assert counting.forwards <= 4
+    assert counting.forwards <= 3 + AHEAD
 
 
 async def test_cancelled_achat_stops_the_generation(counting):
-    idle = counting.memory_used().session_state
     task = asyncio.create_task(DS4LLM(engine=counting, temperature=0).achat([ChatMessage(content=STORY)]))
     while counting.forwards < 2:
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert counting.memory_used().session_state <= idle
-    assert counting.forwards < 30
+    assert counting.settled() < 30
 
 
 async def test_awaited_calls_run_beside_each_other(llm):
@@ -361,6 +346,7 @@ SCRIPT = """
 import asyncio
 from llama_index.core.llms import ChatMessage
 from llama_index_ds4 import DS4LLM
+from tests.counting import CountingEngine
 
 llm = DS4LLM()
 kept = []

@@ -18,7 +18,11 @@ const char max_prefix[] =
     "Explicitly write out your entire deliberation process, documenting every intermediate step, considered "
     "alternative, and rejected hypothesis to ensure absolutely no assumption is left unchecked.\n\n";
 
-int unsupported(const char *name) { return fail(nullptr, 0, ds4::format("%s is not supported", name).c_str()); }
+int unsupported(const char *name) noexcept {
+    char reason[200]; // says so without memory, too
+    std::snprintf(reason, sizeof reason, "%s is not supported", name);
+    return fail(nullptr, 0, reason);
+}
 
 // An enum argument as the int a C caller may have put there, in range or not.
 template <typename E> int value_of(const E &e) {
@@ -27,11 +31,55 @@ template <typename E> int value_of(const E &e) {
     std::memcpy(&v, &e, sizeof v);
     return v;
 }
-void push_id(ds4_tokens *out, int id, const char *what) {
-    if (id >= 0)
-        ds4_tokens_push(out, id);
-    else
-        fail(nullptr, 0, ds4::format("the vocabulary has no %s token", what).c_str());
+
+// Lets f append to `out`: all of it, or nothing, with the reason in ds4_last_error().
+template <typename F> void append_whole(ds4_tokens *out, F &&f) {
+    const int before = out->len;
+    if (guarded(nullptr, 0, f)) out->len = before;
+}
+// These throw.
+void add(ds4_tokens &out, int token) {
+    reserve(out, size_t(out.len) + 1);
+    out.v[out.len++] = token;
+}
+void add_id(ds4_tokens &out, int id, const char *what) { // one that the vocabulary lacks is left out
+    if (id >= 0) return add(out, id);
+    char reason[100];
+    std::snprintf(reason, sizeof reason, "the vocabulary has no %s token", what);
+    fail(nullptr, 0, reason);
+}
+void add_text(ds4_engine *e, const char *text, size_t len, ds4_tokens &out) {
+    if (len == 0) return;
+    reserve(out, size_t(out.len) + len); // a token stands for a byte or more
+    size_t n = 0;
+    ds4x_error error{};
+    must(ds4x_tokenize(e->model->x, text, len, 0, out.v + out.len, len, &n, &error), error);
+    out.len += int(n);
+}
+void add_text(ds4_engine *e, const char *text, ds4_tokens &out) {
+    add_text(e, text, text ? std::strlen(text) : 0, out);
+}
+
+void add_begin(ds4_engine *e, ds4_tokens &out) { add_id(out, e->model->info.token_bos, "begin of sentence"); }
+void add_message(ds4_engine *e, ds4_tokens &out, const char *role, const char *content) {
+    const auto is = [&](const char *name) { return std::strcmp(role, name) == 0; };
+    const ds4x_engine_info &f = e->model->info;
+    if (!content) content = "";
+    if (is("assistant")) {
+        add_id(out, f.token_assistant, "assistant");
+        if (std::strncmp(content, "<think>", 7) && std::strncmp(content, "</think>", 8))
+            add_id(out, f.token_think_close, "end of thinking");
+    } else if (!is("system") && !is("developer")) {
+        add_id(out, f.token_user, "user");
+        if (is("tool") || is("function")) add_text(e, "Tool: ", out);
+    }
+    add_text(e, content, out);
+}
+void add_assistant_prefix(ds4_engine *e, ds4_tokens &out, ds4_think_mode think_mode) {
+    const ds4x_engine_info &f = e->model->info;
+    const bool think = ds4_think_mode_enabled(think_mode);
+    add_id(out, f.token_assistant, "assistant");
+    add_id(out, think ? f.token_think_open : f.token_think_close, "thinking");
 }
 int common_tokens(const ds4_tokens &a, const ds4_tokens &b) {
     int n = 0;
@@ -167,7 +215,7 @@ int ds4_engine_mtp_draft_tokens(ds4_engine *) { return 0; }
 // --------------------------------------------------------------------------------------------------- tokens and chat
 
 void ds4_tokens_push(ds4_tokens *tv, int token) {
-    if (tv && !guarded(nullptr, 0, [&] { reserve(*tv, size_t(tv->len) + 1); })) tv->v[tv->len++] = token;
+    if (tv) append_whole(tv, [&] { add(*tv, token); });
 }
 void ds4_tokens_free(ds4_tokens *tv) {
     if (!tv) return;
@@ -185,18 +233,8 @@ bool ds4_tokens_starts_with(const ds4_tokens *tokens, const ds4_tokens *prefix) 
     return !prefix || prefix->len <= 0 || (tokens && common_tokens(*tokens, *prefix) == prefix->len);
 }
 
-static void append_text(ds4_engine *e, const char *text, size_t len, ds4_tokens *out) {
-    if (!e || !out || len == 0) return;
-    guarded(nullptr, 0, [&] {
-        reserve(*out, size_t(out->len) + len); // a token stands for a byte or more
-        size_t n = 0;
-        ds4x_error error{};
-        must(ds4x_tokenize(e->model->x, text, len, 0, out->v + out->len, len, &n, &error), error);
-        out->len += int(n);
-    });
-}
 void ds4_tokenize_text(ds4_engine *e, const char *text, ds4_tokens *out) {
-    append_text(e, text, text ? std::strlen(text) : 0, out);
+    if (e && out) append_whole(out, [&] { add_text(e, text, *out); });
 }
 void ds4_tokenize_rendered_chat(ds4_engine *e, const char *text, ds4_tokens *out) {
     if (!e || !text || !out) return;
@@ -211,59 +249,47 @@ void ds4_tokenize_rendered_chat(ds4_engine *e, const char *text, ds4_tokens *out
                     {"<think>", f.token_think_open},
                     {"</think>", f.token_think_close},
                     {"｜DSML｜", f.token_dsml}};
-    const char *plain = text, *p = text;
-    while (*p) {
-        size_t found = 0;
-        if (*p == '<' || *p == literals[6].text[0]) {
-            for (const auto &l : literals) {
-                const size_t n = std::strlen(l.text);
-                if (l.id < 0 || std::strncmp(p, l.text, n)) continue;
-                append_text(e, plain, size_t(p - plain), out);
-                ds4_tokens_push(out, l.id);
-                found = n;
-                break;
+    append_whole(out, [&] {
+        const char *plain = text, *p = text;
+        while (*p) {
+            size_t found = 0;
+            if (*p == '<' || *p == literals[6].text[0]) {
+                for (const auto &l : literals) {
+                    const size_t n = std::strlen(l.text);
+                    if (l.id < 0 || std::strncmp(p, l.text, n)) continue;
+                    add_text(e, plain, size_t(p - plain), *out);
+                    add(*out, l.id);
+                    found = n;
+                    break;
+                }
             }
+            p += found ? found : 1;
+            if (found) plain = p;
         }
-        p += found ? found : 1;
-        if (found) plain = p;
-    }
-    append_text(e, plain, size_t(p - plain), out);
+        add_text(e, plain, size_t(p - plain), *out);
+    });
 }
 
 void ds4_chat_begin(ds4_engine *e, ds4_tokens *tokens) {
-    if (e && tokens) push_id(tokens, e->model->info.token_bos, "begin of sentence");
+    if (e && tokens) append_whole(tokens, [&] { add_begin(e, *tokens); });
 }
 void ds4_chat_append_max_effort_prefix(ds4_engine *e, ds4_tokens *tokens) { ds4_tokenize_text(e, max_prefix, tokens); }
 void ds4_chat_append_message(ds4_engine *e, ds4_tokens *tokens, const char *role, const char *content) {
-    if (!e || !tokens) return;
-    if (!role) role = "user";
-    if (!content) content = "";
-    const auto is = [&](const char *name) { return std::strcmp(role, name) == 0; };
-    const ds4x_engine_info &f = e->model->info;
-    if (is("assistant")) {
-        push_id(tokens, f.token_assistant, "assistant");
-        if (std::strncmp(content, "<think>", 7) && std::strncmp(content, "</think>", 8))
-            push_id(tokens, f.token_think_close, "end of thinking");
-    } else if (!is("system") && !is("developer")) {
-        push_id(tokens, f.token_user, "user");
-        if (is("tool") || is("function")) ds4_tokenize_text(e, "Tool: ", tokens);
-    }
-    ds4_tokenize_text(e, content, tokens);
+    if (e && tokens) append_whole(tokens, [&] { add_message(e, *tokens, role ? role : "user", content); });
 }
 void ds4_chat_append_assistant_prefix(ds4_engine *e, ds4_tokens *tokens, ds4_think_mode think_mode) {
-    if (!e || !tokens) return;
-    const ds4x_engine_info &f = e->model->info;
-    const bool think = ds4_think_mode_enabled(think_mode);
-    push_id(tokens, f.token_assistant, "assistant");
-    push_id(tokens, think ? f.token_think_open : f.token_think_close, "thinking");
+    if (e && tokens) append_whole(tokens, [&] { add_assistant_prefix(e, *tokens, think_mode); });
 }
 void ds4_encode_chat_prompt(ds4_engine *e, const char *system, const char *prompt, ds4_think_mode think_mode,
                             ds4_tokens *out) {
-    ds4_chat_begin(e, out);
-    if (value_of(think_mode) == DS4_THINK_MAX) ds4_chat_append_max_effort_prefix(e, out);
-    ds4_tokenize_text(e, system, out);
-    ds4_chat_append_message(e, out, "user", prompt);
-    ds4_chat_append_assistant_prefix(e, out, think_mode);
+    if (!e || !out) return;
+    append_whole(out, [&] {
+        add_begin(e, *out);
+        if (value_of(think_mode) == DS4_THINK_MAX) add_text(e, max_prefix, *out);
+        add_text(e, system, *out);
+        add_message(e, *out, "user", prompt);
+        add_assistant_prefix(e, *out, think_mode);
+    });
 }
 
 char *ds4_token_text(ds4_engine *e, int token, size_t *len) {

@@ -1,0 +1,391 @@
+"""One generation: what is asked for, the events it gives, and its state between two steps of the scheduler."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ds4_core.errors import InvalidRequestError
+from ds4_core.model import token_array
+from ds4_core.native import CData, Native
+from ds4_core.sampling import NativeParams, rng_from_seed
+from ds4_core.timeline import NativeSession
+from ds4_core.types import (
+    CancelFlag,
+    IntArray,
+    SampleParams,
+    Timings,
+    TokenScore,
+    Usage,
+    checked_bool,
+    checked_float,
+    checked_int,
+)
+from ds4_core.work import Work
+
+_MAX_I32 = 2**31 - 1
+
+#: Tokens drawn ahead of a consumer that does not take them: few enough to be taken back for nothing.
+LOOKAHEAD = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenRequest:
+    """What a generation is asked for, in tokens.
+
+    Attributes:
+        prompt: At least one id; int32 `[n]` after construction.
+        max_tokens: Most tokens drawn, the ending one included; None is what the context leaves.
+        temperature, top_k, top_p, min_p: As in `SampleParams`.
+        repetition_penalty: Above 0; weakens tokens of the prompt and of the answer; 1 is off.
+        presence_penalty: Subtracted once from tokens that the answer has.
+        frequency_penalty: Subtracted once per occurrence in the answer.
+        logit_bias: Token id -> value added to its logit; `-inf` forbids it.
+        seed: Any integer; None is drawn from the operating system and reported with the end.
+        stop_token_ids: Tokens that end the answer beside the model's end-of-turn token.
+        ignore_eos: The end-of-turn token does not end the answer.
+        min_tokens: So many tokens are drawn before one may end the answer.
+        n_top: How many of the most likely tokens to report with every token.
+        n_ctx: Most tokens of prompt and answer together; None is the file's context, at most 32,768.
+        timeout_s: Most seconds from start to end, waiting included; None is no limit.
+        checkpoints: Positions of the prompt, ascending, from which later requests are likely to go on; None is its end.
+
+    Raises:
+        InvalidRequestError: A value of the wrong type or out of range, or an empty prompt.
+    """
+
+    prompt: Any
+    max_tokens: int | None = None
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    seed: int | None = None
+    stop_token_ids: Sequence[int] = ()
+    ignore_eos: bool = False
+    min_tokens: int = 0
+    n_top: int = 0
+    n_ctx: int | None = None
+    timeout_s: float | None = None
+    checkpoints: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without a vocabulary."""
+        prompt = token_array(self.prompt)
+        if not len(prompt):
+            raise InvalidRequestError("the prompt is empty: at least one token is needed")
+        prompt = prompt.copy()
+        prompt.flags.writeable = False
+        object.__setattr__(self, "prompt", prompt)
+        SampleParams(
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            bias=self.logit_bias,  # type: ignore[arg-type]
+            n_top=self.n_top,
+        )
+        if self.seed is not None:
+            rng_from_seed(self.seed)
+        for name, low in (("max_tokens", 1), ("n_ctx", 1)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, checked_int(name, getattr(self, name), low, _MAX_I32))
+        object.__setattr__(self, "min_tokens", checked_int("min_tokens", self.min_tokens, 0, _MAX_I32))
+        if self.max_tokens is not None and self.min_tokens > self.max_tokens:
+            raise InvalidRequestError(f"min_tokens {self.min_tokens} is more than max_tokens {self.max_tokens}")
+        object.__setattr__(self, "ignore_eos", checked_bool("ignore_eos", self.ignore_eos))
+        object.__setattr__(self, "stop_token_ids", _checked_ints("stop_token_ids", self.stop_token_ids, 0, _MAX_I32))
+        bias = {checked_int("a token of logit_bias", t, 0, _MAX_I32): b for t, b in self.logit_bias.items()}
+        bias = {token: checked_float(f"the logit_bias of token {token}", value) for token, value in bias.items()}
+        if math.inf in bias.values():
+            raise InvalidRequestError("a logit_bias is inf: it must be a finite number or -inf")
+        object.__setattr__(self, "logit_bias", bias)
+        if self.timeout_s is not None:
+            timeout = checked_float("timeout_s", self.timeout_s)
+            if timeout <= 0:
+                raise InvalidRequestError(f"timeout_s is {timeout}: it must be above 0, or None")
+            object.__setattr__(self, "timeout_s", timeout)
+        if self.checkpoints is not None:
+            points = _checked_ints("checkpoints", self.checkpoints, 1, len(prompt))
+            if list(points) != sorted(set(points)):
+                raise InvalidRequestError(f"checkpoints are {points}: they must be ascending")
+            object.__setattr__(self, "checkpoints", points)
+
+
+def _checked_ints(name: str, values: Any, low: int, high: int) -> tuple[int, ...]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise InvalidRequestError(f"{name} is {values!r}: it must be a sequence of integers")
+    return tuple(checked_int(f"one of {name}", value, low, high) for value in values)
+
+
+class PrefillProgress(NamedTuple):
+    """So much of the prompt is computed.
+
+    Attributes:
+        done: Tokens of the prompt that the KV holds, cached ones included; ascending to `total`.
+        total: Tokens of the prompt.
+        cached: Those that did not have to be computed.
+    """
+
+    done: int
+    total: int
+    cached: int
+
+
+class SampledToken(NamedTuple):
+    """A drawn token, the ending one included.
+
+    Attributes:
+        token: Its id.
+        logprob: Natural log of its probability at temperature 1, before masks, penalties and filters.
+        top: The `n_top` most likely tokens, best first.
+    """
+
+    token: int
+    logprob: float
+    top: tuple[TokenScore, ...] = ()
+
+
+class GenerationEnd(NamedTuple):
+    """The last event of a generation that was not cancelled.
+
+    Attributes:
+        reason: "stop": the model ended its turn, or a stop token came; "length": `max_tokens` or the context is full.
+        usage: Token counts.
+        timings: Wall-clock times.
+        seed: The seed the tokens were drawn with.
+        stop_token: The token that ended it, None for "length".
+    """
+
+    reason: Literal["stop", "length"]
+    usage: Usage
+    timings: Timings
+    seed: int
+    stop_token: int | None = None
+
+
+TokenEvent = PrefillProgress | SampledToken | GenerationEnd
+
+
+class Generation(Work[None]):
+    """A request while it is served. Its fields belong to the scheduler's thread.
+
+    Attributes:
+        ids: int32: the prompt, and after parking also what was drawn; to be computed before the next token is drawn.
+        tokens: What was drawn.
+        session: Its timeline while it has one.
+        at: How many of `ids` are computed; once all are, the last drawn token is the next to compute.
+        cuts: Positions ahead, descending, at which a checkpoint is made.
+        leader: Another generation that is computing a prefix of this one's prompt, up to `follow`.
+        follows: Whether it may wait for another one's prefix; once that was of no use it does not again.
+        followed: Another one waits for the end of `ids`: a checkpoint is made there in any case.
+        paused: It is too far ahead of its consumer, who is to tell when he has taken something.
+    """
+
+    def __init__(
+        self,
+        request: TokenRequest,
+        loaded: Native,
+        n_vocab: int,
+        *,
+        n_ctx: int,
+        token_eos: int | None,
+        seed: int,
+        is_closed: Callable[[], bool],
+        cancel: CancelFlag | None,
+        emit: Callable[[TokenEvent], object],
+        backlog: Callable[[], int],
+    ) -> None:
+        """Prepares what is drawn with.
+
+        Args:
+            request: What is asked for.
+            loaded: libds4.
+            n_vocab: Of the model.
+            n_ctx: Most tokens of prompt and answer.
+            token_eos: The end-of-turn token.
+            seed: That of the request, or a drawn one.
+            is_closed: Whether the engine handle was closed.
+            cancel: The caller's flag.
+            emit: Takes every event; must not block or fail.
+            backlog: How many events were emitted and not taken.
+
+        Raises:
+            InvalidRequestError, InvalidTokenError: A bias or a stop token outside the vocabulary.
+        """
+        super().__init__(is_closed, cancel)
+        self.request = request
+        self.emit = emit
+        self.backlog = backlog
+        self.n_ctx = n_ctx
+        self.seed = seed
+        self.n_prompt = len(request.prompt)
+        self.ids: IntArray = request.prompt
+        self.tokens: list[int] = []
+        room = n_ctx - self.n_prompt
+        self.max_tokens = room if request.max_tokens is None else min(room, request.max_tokens)
+        self.stops = frozenset(request.stop_token_ids) | (
+            frozenset() if request.ignore_eos or token_eos is None else frozenset((token_eos,))
+        )
+        self._sampler = _Sampler(request, loaded, n_vocab, seed, self.stops)
+        self.c_sample: CData = self._sampler.c_params
+        self.session: NativeSession | None = None
+        self.at = 0
+        self.cached = 0
+        self.cuts: list[int] = []
+        self.leader: Generation | None = None
+        self.follow = 0
+        self.follows = True
+        self.followed = False
+        self.keep: int | None = None
+        self.paused = False
+        self._told = 0
+        self.asked_at = time.monotonic()
+        self.deadline = math.inf if request.timeout_s is None else self.asked_at + request.timeout_s
+        self.admitted_at: float | None = None
+        self._drawn_at: list[float] = []  # of each token
+
+    @property
+    def prefilling(self) -> bool:
+        """True until everything before the next draw is computed."""
+        return self.at < len(self.ids)
+
+    @property
+    def pos(self) -> int:
+        """Tokens its timeline holds."""
+        session = self.session
+        return 0 if session is None else session.pos
+
+    def timeline(self) -> IntArray:
+        """Prompt and drawn tokens, int32; the last drawn one is not computed yet."""
+        return np.concatenate((self.request.prompt, np.asarray(self.tokens, dtype=np.int32)))
+
+    def draw(self) -> int | None:
+        """Takes the token that the last span drew and emits it; the ending token, or None when it goes on."""
+        event = self._sampler.take()
+        self._drawn_at.append(time.monotonic())
+        self.tokens.append(event.token)
+        self.emit(event)
+        return event.token if event.token in self.stops else None
+
+    def emit_progress(self, pos: int) -> None:
+        """Tells how much of the prompt is computed; once for each position, also after parking."""
+        if self._told < pos <= self.n_prompt:
+            self._told = pos
+            self.emit(PrefillProgress(pos, self.n_prompt, self.cached))
+
+    def end(self, stop_token: int | None) -> None:
+        """Emits the end and finishes."""
+        end = self.end_after(len(self.tokens))
+        self.emit(end._replace(reason="length" if stop_token is None else "stop", stop_token=stop_token))
+        self.finish()
+
+    def end_after(self, n_tokens: int) -> GenerationEnd:
+        """The end of an answer of the first `n_tokens` tokens, by a stop."""
+        admitted = self.asked_at if self.admitted_at is None else self.admitted_at
+        first, last = (self._drawn_at[0], self._drawn_at[n_tokens - 1]) if n_tokens else (admitted, admitted)
+        return GenerationEnd(
+            "stop",
+            Usage(prompt_tokens=self.n_prompt, cached_tokens=self.cached, completion_tokens=n_tokens),
+            Timings(
+                queue_s=admitted - self.asked_at,
+                prefill_s=first - admitted,
+                decode_s=last - first,
+                decoded_tokens=max(0, n_tokens - 1),
+            ),
+            self.seed,
+        )
+
+
+class _Sampler:
+    """The native parameters of one generation, which follow its tokens."""
+
+    def __init__(self, request: TokenRequest, loaded: Native, n_vocab: int, seed: int, stops: frozenset[int]) -> None:
+        penalised = request.repetition_penalty != 1 or request.presence_penalty != 0 or request.frequency_penalty != 0
+        # Tokens of the prompt count zero times: only the repetition penalty sees them.
+        counts = dict.fromkeys(np.unique(request.prompt).tolist(), 0) if penalised else {}
+        bias = dict(request.logit_bias)
+        self._n_bias = len(bias)
+        self._min_tokens = request.min_tokens if stops else 0
+        params = SampleParams(
+            temperature=request.temperature,
+            top_k=request.top_k,
+            top_p=request.top_p,
+            min_p=request.min_p,
+            repetition_penalty=request.repetition_penalty,
+            presence_penalty=request.presence_penalty,
+            frequency_penalty=request.frequency_penalty,
+            penalty_counts=counts,
+            bias=bias,
+            n_top=request.n_top,
+            rng=rng_from_seed(seed),
+        )
+        self._keep = NativeParams(loaded, n_vocab, [params])
+        NativeParams(loaded, n_vocab, [SampleParams(bias=dict.fromkeys(stops, 0.0))])  # are they of the vocabulary?
+        self.c_params = loaded.ffi.addressof(self._keep.array, 0)
+        self._drawn = 0
+        if self._min_tokens:
+            ids = [*(token for token in bias if token not in stops), *stops]
+            values = [bias[token] for token in ids if token not in stops] + [-math.inf] * len(stops)
+            self._held = (loaded.ffi.new("int32_t[]", ids), loaded.ffi.new("float[]", values))
+            self._free = (self.c_params.bias_tokens, self.c_params.bias_values)
+            self.c_params.bias_tokens, self.c_params.bias_values = self._held
+            self.c_params.n_bias = len(ids)
+        self._penalties = _Penalties(self.c_params, counts, request.max_tokens) if penalised else None
+
+    def take(self) -> SampledToken:
+        """The drawn token; what is drawn next knows of it."""
+        c = self.c_params
+        token: int = c.token
+        self._drawn += 1
+        if self._drawn == self._min_tokens:
+            c.bias_tokens, c.bias_values = self._free
+            c.n_bias = self._n_bias
+        if self._penalties is not None:
+            self._penalties.count(token)
+        top: tuple[TokenScore, ...] = ()
+        if c.n_top:
+            top = tuple(TokenScore(s.token, s.logit, s.logprob) for s in c.top[0 : c.n_top_out])
+        return SampledToken(token, c.logprob, top)
+
+
+class _Penalties:
+    """The table of tokens and their counts, growing as tokens are drawn."""
+
+    def __init__(self, c_params: CData, counts: Mapping[int, int], expected: int | None) -> None:
+        self._c = c_params
+        self._slot = {token: slot for slot, token in enumerate(counts)}
+        self._tokens = np.fromiter(counts, np.int32, len(counts))
+        self._counts = np.fromiter(counts.values(), np.uint32, len(counts))
+        self._grow(min(expected or 256, 4096))
+
+    def _grow(self, n: int) -> None:
+        from ds4_core.types import _FFI
+
+        self._tokens = np.concatenate((self._tokens, np.zeros(n, np.int32)))
+        self._counts = np.concatenate((self._counts, np.zeros(n, np.uint32)))
+        self._views = (_FFI.from_buffer("int32_t[]", self._tokens), _FFI.from_buffer("uint32_t[]", self._counts))
+        self._c.penalty_tokens, self._c.penalty_counts = self._views
+        self._c.n_penalty = len(self._slot)
+
+    def count(self, token: int) -> None:
+        slot = self._slot.get(token)
+        if slot is None:
+            slot = self._slot[token] = len(self._slot)
+            if slot == len(self._tokens):
+                self._grow(len(self._tokens))
+            self._tokens[slot] = token
+            self._c.n_penalty = slot + 1
+        self._counts[slot] += 1
