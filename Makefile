@@ -19,7 +19,8 @@ CPP_FORMATTED = $(shell find csrc tests/native -name '*.cpp' -o -name '*.h' -o -
 PYTHON_PACKAGES := ds4_core langchain_ds4 llama_index_ds4
 
 .DEFAULT_GOAL := demo
-.PHONY: demo install test test-native test-python test-long test-native-sanitizers fuzz lint format wheel clean
+.PHONY: demo install test test-native test-python test-long test-native-sanitizers test-native-threads \
+  test-native-faults fuzz lint format wheel clean
 
 # ---------------------------------------------------------------------------------------------------- the environment
 
@@ -63,19 +64,39 @@ endef
 
 test: test-native test-python
 
+# Fault injection needs GNU ld or lld. Here every 13th allocation is refused, in test-native-faults every one.
+FAULTS := $(if $(filter Linux,$(shell uname -s)),ON,OFF)
+NATIVE := -DDS4_TESTS=ON -DDS4_FAULTS=$(FAULTS)
+
 test-native: $(STAMPS)/venv
-	$(call build_native,build/native,-DDS4_TESTS=ON)
+	$(call build_native,build/native,$(NATIVE))
 	build/native/native_tests/ds4_native_tests
+ifeq ($(FAULTS),ON)
+	DS4_FAULT_STRIDE=13 build/native/native_tests/ds4_native_faults
+endif
 
 test-python: $(STAMPS)/test
 	$(BIN)/python -m pytest -m "not long" $(ARGS)
 
-test-long: $(STAMPS)/test
+test-native-faults: $(STAMPS)/venv
+	$(call build_native,build/native,$(NATIVE))
+	build/native/native_tests/ds4_native_faults
+
+test-long: $(STAMPS)/test $(if $(filter ON,$(FAULTS)),test-native-faults)
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 test-native-sanitizers: $(STAMPS)/venv
-	$(call build_native,build/sanitize,-DDS4_TESTS=ON -DDS4_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo)
+	$(call build_native,build/sanitize,$(NATIVE) -DDS4_SANITIZE=address -DCMAKE_BUILD_TYPE=RelWithDebInfo)
 	build/sanitize/native_tests/ds4_native_tests
+ifeq ($(FAULTS),ON)
+	build/sanitize/native_tests/ds4_native_faults
+endif
+
+# ThreadSanitizer: the tests that run several threads at one engine at length, then all of them.
+test-native-threads: $(STAMPS)/venv
+	$(call build_native,build/threads,-DDS4_TESTS=ON -DDS4_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo)
+	DS4_THREAD_ROUNDS=40 build/threads/native_tests/ds4_native_tests threads_
+	build/threads/native_tests/ds4_native_tests
 
 # Needs clang with its fuzzer runtime (on Debian: clang-14 and libclang-rt-14-dev). Every target runs FUZZ_SECONDS seconds,
 # one after the other; a finding ends it with its input saved.

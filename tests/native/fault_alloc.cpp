@@ -19,7 +19,7 @@ void __real_free(void *p);
 
 namespace {
 
-std::atomic<uint64_t> n_requests{0}, n_refused{0}, first_refused{0};
+std::atomic<uint64_t> n_requests{0}, n_refused{0}, first_refused{0}, n_refused_threads{0};
 std::atomic<bool> all_later{false};
 std::atomic<int> scopes{0}, watching{0};
 
@@ -101,6 +101,7 @@ void arm(uint64_t n, bool every_later) noexcept {
 void disarm() noexcept { first_refused = 0; }
 uint64_t requests() noexcept { return n_requests; }
 uint64_t refused() noexcept { return n_refused; }
+uint64_t refused_threads() noexcept { return n_refused_threads; }
 Live live() noexcept {
     Blocks &b = blocks();
     const std::lock_guard<std::mutex> lock(b.mutex);
@@ -129,7 +130,10 @@ void *__wrap_realloc(void *p, size_t size) {
 
 __attribute__((visibility("default"))) // libstdc++ starts its threads with this one
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) noexcept {
-    if (refuse()) return EAGAIN;
+    if (refuse()) {
+        n_refused_threads++;
+        return EAGAIN;
+    }
     using Create = int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     static const Create real = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
     return real(thread, attributes, run, argument);

@@ -13,6 +13,7 @@ void arm(uint64_t n, bool every_later) noexcept;
 void disarm() noexcept; // goes on counting
 uint64_t requests() noexcept;
 uint64_t refused() noexcept;
+uint64_t refused_threads() noexcept; // of them, since the program began
 
 // Requested and not given back.
 struct Live {

@@ -6,7 +6,9 @@
 #include "fault_alloc.h"
 #include "session_fixture.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -41,8 +43,9 @@ public:
             const bool thread = status == DS4X_ERR_BACKEND && std::strstr(err.message, "thread");
             const bool told = err.code == status && std::memchr(err.message, 0, sizeof err.message) && err.message[0];
             if (faults::refused() == before || attempt == 2 || !told || !(status == DS4X_ERR_MEMORY || thread)) {
-                check::report(what, int(faults::refused()), std::string("status ") + ds4x_status_name(status) + ": " +
-                                                                (told ? err.message : "no message"));
+                check::report(what, int(faults::refused()),
+                              std::string("status ") + ds4x_status_name(status) + ": " +
+                                  (told ? err.message : "no message"));
                 faults::disarm();
                 throw Broken();
             }
@@ -79,9 +82,9 @@ struct Tally {
 };
 
 // program(Run &) with request 1, 2, ... refused, until a run has no more of them; then again with all later ones too.
-// stride > 1: only every so many-th.
+// DS4_FAULT_STRIDE above 1: only every so many-th.
 template <typename Program> Tally refuse_each(const char *name, Program &&program) {
-    static const char *const given = std::getenv("DS4_FAULT_STRIDE"); // for quick runs
+    static const char *const given = std::getenv("DS4_FAULT_STRIDE");
     const uint64_t stride = given && std::atoi(given) > 1 ? uint64_t(std::atoi(given)) : 1;
     const auto start = std::chrono::steady_clock::now();
     Tally tally;
@@ -158,9 +161,30 @@ inline ds4x_options options(const std::string &path) {
     return o;
 }
 
+inline const Tokens all = prompt(400), other = prompt(400, 1);
+
+// A model file, and engines over it that were opened in peace.
+struct Tiny {
+    ScratchDir dir;
+    std::string path = session_test::write_tiny(dir);
+
+    void open(Model &m, uint64_t kv_bytes_max = 0, bool exact = true) const {
+        ds4x_options o = options(path);
+        o.kv_bytes_max = kv_bytes_max;
+        o.exact = exact;
+        Run calm;
+        const faults::Scope scope(faults::Scope::watching);
+        m.open(calm, o);
+    }
+};
+
+inline Tokens first(const Tokens &tokens, size_t n) { return Tokens(tokens.begin(), tokens.begin() + long(n)); }
+
 struct Timeline {
     ds4x_session *s = nullptr;
     Tokens tokens; // that it must hold
+    const ds4x_engine *engine = nullptr;
+    uint64_t pages = 0; // bytes of pages in the engine before the call
 
     Timeline() = default;
     ~Timeline() {
@@ -170,11 +194,24 @@ struct Timeline {
     Timeline(const Timeline &) = delete;
     Timeline &operator=(const Timeline &) = delete;
 
-    void look() const { look_at(s, tokens); }
-    static void look_at(const ds4x_session *s, const Tokens &expected) {
+    uint64_t pages_now() const {
+        ds4x_memory memory{};
+        if (engine) CHECK_EQ(ds4x_memory_used(engine, &memory, nullptr), int32_t(DS4X_OK));
+        return memory.kv_pages;
+    }
+    // Runs a call that must leave everything as it was when it fails.
+    template <typename F> void unchanged_by(Run &run, const char *what, F &&f, ds4x_session **out = nullptr) {
+        pages = pages_now();
+        run.call(what, f, [&] {
+            look();
+            CHECK(pages_now() <= pages);
+            if (out) CHECK(!*out);
+        });
+    }
+    void look() const {
         const uint32_t pos = ds4x_session_pos(s);
-        CHECK_EQ(pos, uint32_t(expected.size()));
-        CHECK_EQ(ds4x_session_common_prefix(s, expected.data(), pos), pos);
+        CHECK_EQ(pos, uint32_t(tokens.size()));
+        CHECK_EQ(ds4x_session_common_prefix(s, tokens.data(), pos), pos);
         CHECK_EQ(ds4x_session_tokens(s, nullptr, 0), pos);
         CHECK(ds4x_session_near(s, pos / 2) <= pos / 2);
         uint32_t at[64] = {};
@@ -182,27 +219,25 @@ struct Timeline {
         for (uint32_t i = 0; i < n && i < 64; i++) CHECK(at[i] <= pos && (!i || at[i - 1] <= at[i]));
     }
     void create(Run &run, Model &m, uint32_t n_ctx = 400) {
-        run.call("create", [&](ds4x_error *err) { return ds4x_session_create(m.e, n_ctx, &s, err); },
-                 [&] { CHECK(!s); });
+        run.call(
+            "create", [&](ds4x_error *err) { return ds4x_session_create(m.e, n_ctx, &s, err); }, [&] { CHECK(!s); });
         tokens.clear();
+        engine = m.e;
     }
-    void fork(Run &run, Timeline &out) const {
-        run.call("fork", [&](ds4x_error *err) { return ds4x_session_fork(s, &out.s, err); },
-                 [&] { look(); CHECK(!out.s); });
+    void fork(Run &run, Timeline &out) {
+        unchanged_by(run, "fork", [&](ds4x_error *err) { return ds4x_session_fork(s, &out.s, err); }, &out.s);
         out.tokens = tokens;
+        out.engine = engine;
     }
-    void fork_at(Run &run, uint32_t to, Timeline &out) const {
-        run.call("fork_at", [&](ds4x_error *err) { return ds4x_session_fork_at(s, to, nullptr, &out.s, err); },
-                 [&] { look(); CHECK(!out.s); });
+    void fork_at(Run &run, uint32_t to, Timeline &out) {
+        unchanged_by(
+            run, "fork_at", [&](ds4x_error *err) { return ds4x_session_fork_at(s, to, nullptr, &out.s, err); }, &out.s);
         out.tokens.assign(tokens.begin(), tokens.begin() + to);
+        out.engine = engine;
     }
     void rewind(Run &run, uint32_t to) {
-        run.call("rewind", [&](ds4x_error *err) { return ds4x_session_rewind(s, to, nullptr, err); }, [&] { look(); });
+        unchanged_by(run, "rewind", [&](ds4x_error *err) { return ds4x_session_rewind(s, to, nullptr, err); });
         tokens.resize(to);
-    }
-    void free(Run &run) {
-        run.plain([&] { ds4x_session_free(s); });
-        s = nullptr;
     }
     // Holds exactly these, and answers the last one's logits.
     void sync(Run &run, Model &m, const Tokens &to, ds4x_progress_fn progress = nullptr, void *user = nullptr) {
@@ -231,18 +266,15 @@ struct Timeline {
         std::vector<uint32_t> wanted(n_wanted);
         for (uint32_t i = 0; i < n_wanted; i++) wanted[i] = n - n_wanted + i;
         ds4x_span span{};
-        run.call(
-            "forward",
-            [&](ds4x_error *err) {
-                span.session = s;
-                span.tokens = all.data() + from;
-                span.n_tokens = n;
-                span.wanted = wanted.data();
-                span.n_wanted = n_wanted;
-                const int32_t status = ds4x_forward(m.e, &span, 1, nullptr, err);
-                return status ? status : span.status;
-            },
-            [&] { look(); });
+        unchanged_by(run, "forward", [&](ds4x_error *err) {
+            span.session = s;
+            span.tokens = all.data() + from;
+            span.n_tokens = n;
+            span.wanted = wanted.data();
+            span.n_wanted = n_wanted;
+            const int32_t status = ds4x_forward(m.e, &span, 1, nullptr, err);
+            return status ? status : span.status;
+        });
         tokens.insert(tokens.end(), all.begin() + from, all.begin() + from + n);
         for (uint32_t i = 0; i < n_wanted; i++) answer_row(run, m, span.first_row + i);
     }

@@ -1,32 +1,10 @@
-// Every allocation refused in turn: engines, forwards, timelines, checkpoints and sampling through the C API.
+// Every allocation refused in turn: opening models, asking about them, forwards, sampling, calls that are wrong anyway.
 #include "fault_run.h"
+#include "gguf/split.h"
 
 using namespace fault_test;
 
 namespace {
-
-const Tokens all = prompt(400), other = prompt(400, 1);
-
-// A model file, and engines over it that were opened in peace.
-struct Tiny {
-    ScratchDir dir;
-    std::string path = session_test::write_tiny(dir);
-
-    void open(Model &m, uint64_t kv_bytes_max = 0, bool exact = true) const {
-        ds4x_options o = options(path);
-        o.kv_bytes_max = kv_bytes_max;
-        o.exact = exact;
-        Run calm;
-        const faults::Scope scope(faults::Scope::watching);
-        m.open(calm, o);
-    }
-};
-
-Tokens first(const Tokens &tokens, size_t n) { return Tokens(tokens.begin(), tokens.begin() + long(n)); }
-Tokens joined(Tokens a, const Tokens &b) {
-    a.insert(a.end(), b.begin(), b.end());
-    return a;
-}
 
 void read_facts(Run &run, Model &m) {
     ds4x_memory memory{};
@@ -35,9 +13,7 @@ void read_facts(Run &run, Model &m) {
     ds4x_meta meta{};
     for (uint64_t i = 0, n = ds4x_meta_count(m.e); i < n; i++)
         run.call("meta", [&](ds4x_error *err) { return ds4x_meta_get(m.e, ds4x_meta_key(m.e, i), &meta, err); });
-    run.call("item", [&](ds4x_error *err) {
-        return ds4x_meta_item(m.e, "tokenizer.ggml.tokens", 5, &meta, err);
-    });
+    run.call("item", [&](ds4x_error *err) { return ds4x_meta_item(m.e, "tokenizer.ggml.tokens", 5, &meta, err); });
     run.answer(meta.s, meta.s_len);
     ds4x_tensor tensor{};
     for (uint64_t i = 0, n = ds4x_tensor_count(m.e); i < n; i++)
@@ -75,7 +51,8 @@ TEST(faults_opening_a_model_and_asking_about_it) {
     const Tiny tiny;
     std::string long_text;
     for (int i = 0; i < 300; i++) long_text += "hello well " + std::to_string(i);
-    refuse_each("open", [&](Run &run) {
+    const uint64_t threads = faults::refused_threads();
+    const Tally opened = refuse_each("open", [&](Run &run) {
         ds4x_options o = options(tiny.path);
         o.exact = 0;
         o.n_threads = 3;
@@ -92,6 +69,23 @@ TEST(faults_opening_a_model_and_asking_about_it) {
         Timeline t;
         t.create(run, m);
         t.feed(run, m, all, 20);
+    });
+    if (opened.runs > 2 * opened.requests) CHECK(faults::refused_threads() - threads >= 2u * 2u); // each of two, twice
+    const gguf_builder::Builder whole = tiny_model::make();
+    const size_t half = whole.tensors.size() / 2;
+    for (uint16_t part = 0; part < 2; part++) {
+        gguf_builder::Builder b = part ? gguf_builder::Builder{} : whole;
+        b.tensors.assign(whole.tensors.begin() + long(part ? half : 0),
+                         part ? whole.tensors.end() : whole.tensors.begin() + long(half));
+        b.add<uint16_t>("split.no", part).add<uint16_t>("split.count", 2);
+        b.add<int32_t>("split.tensors.count", int32_t(whole.tensors.size()));
+        tiny.dir.write(ds4::split_path("parts", part + 1u, 2), b.build());
+    }
+    const std::string parts = ds4::split_path(tiny.dir.path("parts"), 1, 2);
+    refuse_each("open a split model", [&](Run &run) {
+        Model m;
+        m.open(run, options(parts));
+        run.answer(&m.n_vocab, sizeof m.n_vocab);
     });
     refuse_each("open vocab_only", [&](Run &run) {
         ds4x_options o = options(tiny.path);
@@ -126,12 +120,15 @@ TEST(faults_calls_that_are_wrong_anyway) {
         Model m;
         tiny.open(m);
         ds4x_meta meta{};
-        wrong(run, "key", DS4X_ERR_ARGUMENT, [&](ds4x_error *err) { return ds4x_meta_get(m.e, "no.such", &meta, err); });
+        wrong(run, "key", DS4X_ERR_ARGUMENT,
+              [&](ds4x_error *err) { return ds4x_meta_get(m.e, "no.such", &meta, err); });
         Timeline t;
         t.create(run, m, 60);
         t.feed(run, m, all, 40);
-        wrong(run, "n_ctx", DS4X_ERR_ARGUMENT,
-              [&](ds4x_error *err) { ds4x_session *s; return ds4x_session_create(m.e, 0, &s, err); });
+        wrong(run, "n_ctx", DS4X_ERR_ARGUMENT, [&](ds4x_error *err) {
+            ds4x_session *s;
+            return ds4x_session_create(m.e, 0, &s, err);
+        });
         wrong(run, "rewind", DS4X_ERR_ARGUMENT,
               [&](ds4x_error *err) { return ds4x_session_rewind(t.s, 41, nullptr, err); });
         wrong(run, "sync", DS4X_ERR_CONTEXT, [&](ds4x_error *err) {
@@ -142,8 +139,9 @@ TEST(faults_calls_that_are_wrong_anyway) {
             return ds4x_session_sync(t.s, other.data(), 50, &cancel, nullptr, nullptr, nullptr, err);
         });
         t.tokens.clear(); // what it had in common with them
-        wrong(run, "load", DS4X_ERR_FORMAT,
-              [&](ds4x_error *err) { return ds4x_state_load(t.s, DS4X_STATE_PAGES, half.data(), 2000, nullptr, nullptr, err); });
+        wrong(run, "load", DS4X_ERR_FORMAT, [&](ds4x_error *err) {
+            return ds4x_state_load(t.s, DS4X_STATE_PAGES, half.data(), 2000, nullptr, nullptr, err);
+        });
         t.sync(run, m, first(all, 45));
     });
 }
@@ -228,126 +226,6 @@ TEST(faults_forward_of_one_and_of_many) {
     });
 }
 
-TEST(faults_timelines_that_fork_and_go_back) {
-    const Tiny tiny;
-    refuse_each("fork and rewind", [&](Run &run) {
-        Model m;
-        tiny.open(m);
-        Timeline a, b, c, d;
-        a.create(run, m);
-        a.feed(run, m, all, 100);
-        a.feed(run, m, all, 150);
-        a.fork(run, b);
-        a.fork_at(run, 245, c);
-        a.fork_at(run, 130, d);
-        b.feed(run, m, all, 20);
-        b.rewind(run, 262);
-        b.rewind(run, 120);
-        b.feed(run, m, all, 30);
-        run.call("swap", [&](ds4x_error *err) { return ds4x_session_swap(b.s, c.s, err); });
-        std::swap(b.tokens, c.tokens);
-        for (Timeline *t : {&a, &b, &c, &d}) t->feed(run, m, all, 10);
-        a.rewind(run, 3);
-        a.feed(run, m, all, 20);
-        d.rewind(run, 0);
-        d.feed(run, m, all, 20);
-    });
-}
-
-TEST(faults_sync_with_progress) {
-    const Tiny tiny;
-    struct Seen {
-        ds4x_session *s;
-        uint32_t last, calls;
-        uint8_t room[64 * 1024];
-    };
-    static Seen seen;
-    const auto progress = [](void *user, const char *event, uint32_t current, uint32_t total) {
-        Seen &p = *static_cast<Seen *>(user);
-        CHECK(!std::strcmp(event, "prefill_chunk") && current > p.last && current <= total);
-        CHECK_EQ(ds4x_session_pos(p.s), current);
-        p.last = current;
-        uint64_t n = 0; // it may save the session
-        if (p.calls++ % 3 == 0) ds4x_state_save(p.s, DS4X_STATE_PAGES, nullptr, p.room, sizeof p.room, &n, nullptr);
-    };
-    refuse_each("sync", [&](Run &run) {
-        Model m;
-        tiny.open(m);
-        Timeline t;
-        t.create(run, m);
-        seen.s = t.s;
-        const auto sync = [&](const Tokens &to) {
-            seen.last = 0;
-            uint32_t common = 0;
-            while (common < std::min(t.tokens.size(), to.size()) && t.tokens[common] == to[common]) common++;
-            Floats logits(m.n_vocab);
-            run.call(
-                "sync with progress",
-                [&](ds4x_error *err) {
-                    seen.last = 0;
-                    return ds4x_session_sync(t.s, to.data(), uint32_t(to.size()), nullptr, progress, &seen,
-                                             logits.data(), err);
-                },
-                [&] {
-                    const uint32_t pos = ds4x_session_pos(t.s);
-                    if (ds4x_session_common_prefix(t.s, to.data(), uint32_t(to.size())) != pos || pos < common)
-                        t.look();
-                });
-            t.tokens = to;
-            t.look();
-            run.answer(logits);
-        };
-        sync(first(all, 100));
-        t.sync(run, m, first(all, 200));
-        sync(first(all, 200)); // the logits again
-        sync(joined(first(all, 150), first(other, 40)));
-        t.sync(run, m, first(all, 97));
-        t.sync(run, m, first(other, 60));
-        t.feed(run, m, other, 10, 10);
-    });
-}
-
-TEST(faults_checkpoints_with_and_without_a_budget) {
-    const Tiny tiny;
-    uint64_t page = 0, state = 0;
-    {
-        Model m;
-        tiny.open(m);
-        ds4x_engine_info info{};
-        info.struct_size = sizeof info;
-        ds4x_engine_get_info(m.e, &info, nullptr);
-        page = info.page_bytes, state = info.state_bytes;
-    }
-    for (const bool tight : {false, true}) {
-        refuse_each(tight ? "checkpoints in little room" : "checkpoints", [&](Run &run) {
-            Model m;
-            tiny.open(m, tight ? 5 * state + 14 * page : 0);
-            Timeline t;
-            t.create(run, m);
-            ds4x_checkpoint *kept[3] = {};
-            for (ds4x_checkpoint *&c : kept) {
-                t.feed(run, m, all, 60);
-                run.call("checkpoint", [&](ds4x_error *err) { return ds4x_checkpoint_create(t.s, &c, err); },
-                         [&] { t.look(); CHECK(!c); });
-                t.feed(run, m, all, 1);
-            }
-            t.rewind(run, 70);
-            for (ds4x_checkpoint *c : kept) {
-                const uint32_t pos = ds4x_checkpoint_pos(c);
-                Timeline back;
-                run.call("resume", [&](ds4x_error *err) { return ds4x_checkpoint_resume(c, 300, &back.s, err); },
-                         [&] { CHECK(!back.s && ds4x_checkpoint_pos(c) == pos); });
-                back.tokens = first(all, pos);
-                back.feed(run, m, all, 3, 3);
-                if (pos > 100) back.rewind(run, 65);
-                back.feed(run, m, all, 2, 2);
-                run.plain([&] { ds4x_checkpoint_free(c); });
-            }
-            t.feed(run, m, all, 30);
-        });
-    }
-}
-
 TEST(faults_sampling_and_formats) {
     constexpr uint32_t n_vocab = 1000;
     Floats logits(n_vocab);
@@ -369,8 +247,9 @@ TEST(faults_sampling_and_formats) {
                 p.top = top;
                 p.n_top = 20;
             }
-            run.call("sample", [&](ds4x_error *err) { return ds4x_sample_logits(logits.data(), n_vocab, &p, err); },
-                     [&] { CHECK(p.rng == 7 && p.status == DS4X_ERR_MEMORY); });
+            run.call(
+                "sample", [&](ds4x_error *err) { return ds4x_sample_logits(logits.data(), n_vocab, &p, err); },
+                [&] { CHECK(p.rng == 7 && p.status == DS4X_ERR_MEMORY); });
             run.answer(&p.token, sizeof p.token);
             run.answer(&p.rng, sizeof p.rng);
             run.answer(top, p.n_top_out * sizeof *top);

@@ -75,9 +75,8 @@ TEST(faults_ds4_tokens) {
         c.tokenize(run, "rendered", [&](ds4_tokens *t) { ds4_tokenize_rendered_chat(c.e, text.c_str(), t); });
         for (const char *role : {"user", "assistant", "tool", "system"})
             c.tokenize(run, role, [&](ds4_tokens *t) { ds4_chat_append_message(c.e, t, role, text.c_str()); });
-        c.tokenize(run, "prompt", [&](ds4_tokens *t) {
-            ds4_encode_chat_prompt(c.e, "hello", text.c_str(), DS4_THINK_MAX, t);
-        });
+        c.tokenize(run, "prompt",
+                   [&](ds4_tokens *t) { ds4_encode_chat_prompt(c.e, "hello", text.c_str(), DS4_THINK_MAX, t); });
         c.tokenize(run, "prefix", [&](ds4_tokens *t) { ds4_chat_append_assistant_prefix(c.e, t, DS4_THINK_HIGH); });
         run.call_bool("copy", [&] {
             ds4_tokens_copy(&c.copy, &c.tokens);

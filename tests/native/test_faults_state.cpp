@@ -8,8 +8,6 @@ using namespace fault_test;
 
 namespace {
 
-const Tokens all = prompt(400);
-
 struct File {
     std::FILE *f = std::tmpfile();
     File() = default;
@@ -67,8 +65,9 @@ TEST(faults_saving_and_loading) {
                 const auto load = [&](const char *what, Timeline &into, auto &&from) {
                     Floats got(m.n_vocab);
                     int32_t has = 0;
-                    run.call(what, [&](ds4x_error *err) { return from(into.s, got.data(), &has, err); },
-                             [&] { into.look(); });
+                    run.call(
+                        what, [&](ds4x_error *err) { return from(into.s, got.data(), &has, err); },
+                        [&] { into.look(); });
                     into.tokens = t.tokens;
                     into.look();
                     CHECK_EQ(has, 1);

@@ -74,11 +74,11 @@ void Session::begin(uint32_t n_tokens) {
     marks_.clear();
     if (n_tokens > n_ctx_ - from)
         fail(DS4X_ERR_CONTEXT, "%u tokens do not fit: the session holds %u of n_ctx = %u", n_tokens, from, n_ctx_);
-    // A page that is only partly ours to write (a fork or a checkpoint shares it) is copied before its rows change.
     const size_t had = pages_.size(), first = from / layout.page_tokens;
     const size_t n_pages = size_t(layout.pages_for(uint64_t(from) + n_tokens));
+    // Short spans are written in place: the rings keep what the position before them needs.
+    const bool beside = n_tokens > rewind_slack && !in_place_;
     try {
-        for (size_t i = first; i < std::min(n_pages, had); i++) pages_[i] = pool.make_private(pages_[i]);
         if (n_pages > had) {
             pages_.reserve(std::max(n_pages, 2 * had));
             while (pages_.size() < n_pages) pages_.push_back(pool.acquire_page());
@@ -87,18 +87,22 @@ void Session::begin(uint32_t n_tokens) {
             const std::lock_guard<std::mutex> lock(mutex_);
             tokens_.reserve(std::max<size_t>(n_pages * layout.page_tokens, 2 * tokens_.capacity()));
         }
-        // Short spans are written in place: the rings keep what the position before them needs.
-        if (n_tokens > rewind_slack && !in_place_) {
+        if (beside) {
             working_ = pool.acquire_state();
             pool.backend().kv_copy(working_, state_, layout.state_bytes);
-        } else {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            high_ = std::max(high_, from + n_tokens);
         }
+        // A page that is only partly ours to write (a fork or a checkpoint shares it) is copied before its rows change.
+        // That comes last, so that a failure leaves nothing behind.
+        for (size_t i = first; i < std::min(n_pages, had); i++) pages_[i] = pool.make_private(pages_[i]);
     } catch (...) {
+        pool.release_state(working_);
+        working_ = nullptr;
         release_pages(std::max(had, size_t(layout.pages_for(from))));
         throw;
     }
+    if (beside) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    high_ = std::max(high_, from + n_tokens);
 }
 
 void Session::commit(const int32_t *tokens, uint32_t n_tokens) noexcept {
