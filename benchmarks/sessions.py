@@ -1,4 +1,4 @@
-"""What do sessions and many requests cost? Fork, rewind, second turns, shared prefixes, batches, a responsive event loop.
+"""What do sessions and many requests cost? Fork, rewind, second turns, shared prefixes, batches, the event loop.
 
     python -m benchmarks.sessions --model ds4-tiny --threads 1 2
 

@@ -112,14 +112,18 @@ class Admission:
 
     def _refuse(self, limit: int) -> None:
         # Those who have begun once, and those who only wait for another one's prefix, are not in the way of anybody.
+        # Who was let in once is not sent away later, when he waits for a place after all.
         queue = [g for g in self.waiting if g.admitted_at is None and g.leader is None]
-        for generation in queue[limit:]:
+        new = [g for g in queue if not g.let_in]
+        for generation in new[max(0, limit - (len(queue) - len(new))) :]:
             self.waiting.remove(generation)
             generation.finish(
                 error=QueueFullError(
                     f"{limit} requests are waiting, which is max_queue: try again when some have ended"
                 )
             )
+        for generation in self.waiting:
+            generation.let_in = True
 
     def _must_follow(self, generation: Generation) -> bool:
         # Someone else computes what this prompt begins with: it is computed once.
@@ -197,9 +201,11 @@ class Admission:
         return False
 
     def _cuts(self, generation: Generation, start: int, known: int) -> list[int]:
-        n = len(generation.ids)
+        n, points = len(generation.ids), generation.request.checkpoints
         cuts = {*range((start // self._interval + 1) * self._interval, n, self._interval), known}
-        cuts.update(generation.request.checkpoints or ())
+        cuts.update(points or ())
+        if n == generation.n_prompt and n % self._shared.page_tokens == 0 and (points is None or n in points):
+            cuts.add(n - 1)  # nobody goes back into a full page for nothing, as the same prompt has to; see _match
         return sorted((at for at in cuts if start < at < n), reverse=True)
 
     def moved(self, generation: Generation) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ds4_core.errors import DS4Error, EngineClosedError, InvalidRequestError
+from ds4_core.errors import DS4Error, EngineClosedError, InvalidRequestError, OutOfMemoryError
 from ds4_core.model import token_array
 from ds4_core.native import CData
 from ds4_core.registry import SharedEngine
@@ -81,9 +81,14 @@ class Batch:
         seen.add(id(span.session))
         return lane
 
-    def run(self, ptr: CData, abandon: CancelFlag) -> list[SpanResult]:
-        """Computes it; see `Engine.forward`. `ptr` is the native engine."""
-        native, err = self._native, self._native.new_error()
+    def run(self, ptr: CData, abandon: CancelFlag, make_room: Callable[[], bool]) -> list[SpanResult]:
+        """Computes it; see `Engine.forward`.
+
+        Args:
+            ptr: The native engine.
+            abandon: Stops all of it.
+            make_room: Frees some memory; False when there is none to free.
+        """
         empty = np.empty((0, self._shared.n_vocab), dtype=np.float32)
         results = [SpanResult(lane if isinstance(lane, DS4Error) else None, empty) for lane in self._lanes]
         served: list[tuple[int, _Lane]] = []
@@ -92,20 +97,37 @@ class Batch:
                 results[index] = SpanResult(EngineClosedError("the session was closed"), empty)
             elif isinstance(lane, _Lane):
                 served.append((index, lane))
-        if not served:
-            return results
+        while served:
+            served = self._forward(ptr, served, abandon, results, empty)
+            if not (served and make_room()):
+                break
+        return results
+
+    def _forward(
+        self,
+        ptr: CData,
+        served: list[tuple[int, _Lane]],
+        abandon: CancelFlag,
+        results: list[SpanResult],
+        empty: FloatArray,
+    ) -> list[tuple[int, _Lane]]:
+        # Enters the results; returns those for whom there was no memory.
+        native, err = self._native, self._native.new_error()
         c_spans = self._native_spans([lane for _, lane in served], abandon)
         native.check(native.lib.ds4x_forward(ptr, c_spans, len(served), self._cancel, err), err)
         for (_, lane), c_span in zip(served, c_spans, strict=True):
             if c_span.status == 0:
                 lane.session._took(lane.ids)
+        short = []
         for (index, lane), c_span in zip(served, c_spans, strict=True):
             if c_span.status == 0:
                 results[index] = self._result(ptr, lane, int(c_span.first_row), empty)
             else:
                 error = native.exception(c_span.status, native.message(c_span.error))
                 results[index] = SpanResult(error, empty)
-        return results
+                if isinstance(error, OutOfMemoryError):
+                    short.append((index, lane))
+        return short
 
     def _result(self, ptr: CData, lane: _Lane, first_row: int, empty: FloatArray) -> SpanResult:
         self._read_logits(ptr, lane, first_row)

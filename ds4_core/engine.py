@@ -353,6 +353,7 @@ class Engine:
 
         Raises:
             InvalidRequestError: `n_ctx` out of range, `seed` no integer.
+            OutOfMemoryError: No room for its state, also after dropping prefixes: sessions and requests hold it all.
             EngineClosedError, ForkedProcessError: The engine can not be used.
         """
         session = self._session_work(n_ctx, seed).wait(self._submit)
@@ -422,10 +423,11 @@ class Engine:
     def _forward_work(self, spans: Sequence[Span], cancel: CancelFlag | None) -> SessionWork[list[SpanResult]]:
         if not spans:
             raise InvalidRequestError("forward needs at least one span")
-        batch = Batch(self._shared(), spans, cancel)
+        shared = self._shared()
+        batch, make_room = Batch(shared, spans, cancel), Scheduler.of(shared).make_room
 
         def run(ptr: CData) -> list[SpanResult]:
-            return batch.run(ptr, work.abandon)
+            return batch.run(ptr, work.abandon, make_room)
 
         work: SessionWork[list[SpanResult]] = SessionWork(batch.sessions, at_once(run), self._is_closed)
         return work

@@ -190,6 +190,7 @@ class Generation(Work[None]):
         cuts: Positions ahead, descending, at which a checkpoint is made.
         leader: Another generation that is computing a prefix of this one's prompt, up to `follow`.
         follows: Whether it may wait for another one's prefix; once that was of no use it does not again.
+        let_in: It may wait although `max_queue` others do.
         followed: Another one waits for the end of `ids`: a checkpoint is made there in any case.
         paused: It is too far ahead of its consumer, who is to tell when he has taken something.
     """
@@ -207,6 +208,7 @@ class Generation(Work[None]):
         cancel: CancelFlag | None,
         emit: Callable[[TokenEvent], object],
         backlog: Callable[[], int],
+        owner: Callable[[], object],
     ) -> None:
         """Prepares what is drawn with.
 
@@ -221,6 +223,7 @@ class Generation(Work[None]):
             cancel: The caller's flag.
             emit: Takes every event; must not block or fail.
             backlog: How many events were emitted and not taken.
+            owner: Gives None once nobody is left who would take any.
 
         Raises:
             InvalidRequestError, InvalidTokenError: A bias or a stop token outside the vocabulary.
@@ -229,6 +232,7 @@ class Generation(Work[None]):
         self.request = request
         self.emit = emit
         self.backlog = backlog
+        self.owner = owner
         self.n_ctx = n_ctx
         self.seed = seed
         self.n_prompt = len(request.prompt)
@@ -249,6 +253,7 @@ class Generation(Work[None]):
         self.follow = 0
         self.follows = True
         self.followed = False
+        self.let_in = False
         self.keep: int | None = None
         self.paused = False
         self._told = 0

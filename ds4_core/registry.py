@@ -274,6 +274,11 @@ class Lease:
         """Gives the share back; the last one closes the native engine. Never waits for a lock."""
         _release(self._entry, self._user)
 
+    def __del__(self) -> None:
+        # For one that nobody has entered yet, or whose user's finalizer was torn apart by a signal handler.
+        if self._user in self._entry.users:
+            self.release()
+
 
 def _release(entry: _Entry, user: object) -> None:
     if entry.pid == os.getpid() and user in entry.users:

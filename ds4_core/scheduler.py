@@ -29,7 +29,7 @@ from ds4_core.native import CData
 from ds4_core.registry import SharedEngine
 from ds4_core.step import Lane, Step
 from ds4_core.types import CancelFlag
-from ds4_core.work import SessionWork, Steps, Work
+from ds4_core.work import SessionWork, Steps, Work, serving
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,7 +53,9 @@ class Scheduler:
         self._shared = shared
         self._native = shared.native
         self._options = shared.options
-        self._inbox: SimpleQueue[Work[Any] | None] = SimpleQueue()
+        self._inbox: SimpleQueue[object] = SimpleQueue()  # what is no work just wakes the thread
+        #: Like `nudge`, with any argument; a call of C code, which no exception of a signal handler tears apart.
+        self.wake: Callable[[object], None] = self._inbox.put
         self._serves = threading.Lock()  # taken once, by the thread that serves
         self._thread: threading.Thread | None = None
         self._stopping = CancelFlag()
@@ -88,6 +90,7 @@ class Scheduler:
         self._inbox.put(work)
         if self._stopped:
             self._refuse_inbox()
+            self._inbox.put(None)  # what wakes the thread was taken as well
 
     def check_process(self) -> None:
         """Raises ForkedProcessError in a process without its thread."""
@@ -123,8 +126,12 @@ class Scheduler:
         err = self._native.new_error()
         while code := function(*arguments, err):
             error = self._native.exception(code, self._native.message(err))
-            if not (isinstance(error, OutOfMemoryError) and self._admission.make_room()):
+            if not (isinstance(error, OutOfMemoryError) and self.make_room()):
                 raise error
+
+    def make_room(self) -> bool:
+        """On its thread: drops a prefix that nobody uses; False when there is none."""
+        return self._admission.make_room()
 
     def clear_prefixes(self, is_closed: Callable[[], bool]) -> SessionWork[None]:
         """Work that drops every checkpoint that requests have left; not submitted yet."""
@@ -145,7 +152,7 @@ class Scheduler:
         try:
             while True:
                 work = self._inbox.get_nowait()
-                if work is not None:
+                if isinstance(work, Work):
                     work.finish(error=self._closed_error())
         except Empty:
             pass
@@ -159,6 +166,7 @@ class Scheduler:
         if not self._serves.acquire(blocking=False):
             return
         self._thread = threading.current_thread()
+        serving.here = True
         _live.add(self)
         try:
             while not self._stopped:
@@ -177,7 +185,8 @@ class Scheduler:
                 try:
                     self._serve(ptr)
                 except BaseException as failure:  # noqa: BLE001 - nobody above would tell
-                    _LOG.exception("the scheduler of %s failed", self._shared.path)
+                    with suppress(Exception):  # of a handler
+                        _LOG.exception("the scheduler of %s failed", self._shared.path)
                     reason = f"the scheduler failed, everything under way was ended: {failure!r}"
                     self._end_all(lambda: InternalError(reason))
                     self._step = Step(self._shared, self._stopping)
@@ -226,7 +235,7 @@ class Scheduler:
         while not inbox.empty():
             self._take(inbox.get_nowait())
 
-    def _take(self, work: Work[Any] | None) -> None:
+    def _take(self, work: object) -> None:
         if isinstance(work, Generation):
             self._admission.enter(work)
         elif isinstance(work, SessionWork):
@@ -297,7 +306,7 @@ class Scheduler:
     def _why_ended(self, generation: Generation) -> DS4Error | None:
         if self._stopped or generation.is_closed():
             return self._closed_error()
-        if generation.given_up:
+        if generation.given_up or generation.owner() is None:
             return GenerationCancelled("the generation was cancelled")
         if generation.deadline != math.inf and time.monotonic() > generation.deadline:
             return GenerationTimeoutError(

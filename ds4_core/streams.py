@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -15,7 +16,7 @@ from ds4_core.generation import LOOKAHEAD, Generation, GenerationEnd, TokenEvent
 from ds4_core.sampling import random_seed
 from ds4_core.scheduler import Scheduler
 from ds4_core.types import CancelFlag
-from ds4_core.work import call_in_loop
+from ds4_core.work import LOOK_UP_S, call_in_loop, check_may_wait
 
 if TYPE_CHECKING:
     from ds4_core.engine import Engine
@@ -36,8 +37,12 @@ class _Stream:
         self._cancel = cancel
         self._mailbox = mailbox
         self._scheduler: Scheduler | None = None
-        self._work: Generation | None = None
+        self._begun: dict[str, Generation] = {}  # of several threads that take the first event, one begins
         self._closed = False
+
+    @property
+    def _work(self) -> Generation | None:
+        return self._begun.get("it")
 
     @property
     def started(self) -> bool:
@@ -65,6 +70,7 @@ class _Stream:
             raise InvalidTokenError(
                 f"token {request.prompt.max()} is outside the vocabulary: ids are 0 .. {shared.n_vocab - 1}"
             )
+        scheduler = Scheduler.of(shared)
         work = Generation(
             request,
             shared.native,
@@ -76,14 +82,23 @@ class _Stream:
             cancel=self._cancel,
             emit=mailbox.put,
             backlog=mailbox.qsize,
+            owner=weakref.ref(self, scheduler.wake),
         )
         work.on_end(mailbox.end)
-        self._scheduler = scheduler = Scheduler.of(shared)
-        self._work = work
+        self._scheduler = scheduler
+        begun = self._begun.setdefault("it", work)
+        if begun is not work:
+            return begun
+        if self._closed:  # while the model was opened
+            work.abandon.set()
         try:
             scheduler.submit(work)
-        except Exception:
-            self._work = None  # nobody will ever end it
+        except BaseException:
+            # Nobody may wait for its end: whether it was asked for is not known when the exception came from outside.
+            work.abandon.set()
+            self._begun.clear()
+            mailbox.end()
+            scheduler.nudge()
             raise
         return work
 
@@ -153,10 +168,21 @@ class _ThreadMailbox:
         self._queue: SimpleQueue[TokenEvent | None] = SimpleQueue()
         self.put = self._queue.put
         self.qsize = self._queue.qsize
-        self.get = self._queue.get
 
     def end(self) -> None:
         self._queue.put(None)
+
+    def get(self) -> TokenEvent | None:
+        """The next event, None after the end."""
+        while True:
+            try:
+                event = self._queue.get(timeout=LOOK_UP_S)
+            except Empty:
+                check_may_wait()
+                continue
+            if event is None:
+                self._queue.put(None)  # for others who wait
+            return event
 
 
 class _LoopMailbox:
@@ -214,6 +240,8 @@ class TokenStream(_Stream, Iterator[TokenEvent]):
     Nothing is computed before the first event is taken or `start()` is called. Taken slowly, the engine waits: it is
     never more than a few tokens ahead. Closing, leaving the `with` block, an exception while waiting (Ctrl-C) or
     dropping the stream ends the generation within one step; what was computed stays in the prefix cache.
+
+    Several threads may take from one stream: each event goes to one of them, and all come to its end.
     """
 
     def __init__(self, engine: Engine, request: TokenRequest, cancel: CancelFlag | None = None) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ds4_core.errors import EngineStateError
 from ds4_core.types import CancelFlag, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -16,7 +18,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOOK_UP_S = 0.1
+#: A signal that comes just before a thread sleeps does not wake it: who waits looks up so often.
+LOOK_UP_S = 0.1
+
+#: `here` is set in the threads of schedulers.
+serving = threading.local()
+
+
+def check_may_wait() -> None:
+    """For who is about to wait for a scheduler.
+
+    Raises:
+        EngineStateError: On a scheduler's own thread, where the garbage collector runs finalizers like on any other:
+            that would wait for itself.
+    """
+    if getattr(serving, "here", False):
+        raise EngineStateError(
+            "a finalizer (__del__, a weak reference's callback) runs on the thread that computes and can not wait for "
+            "it: hand the call over to another thread"
+        )
 
 
 class Work(Generic[T]):
@@ -83,6 +103,7 @@ class Work(Generic[T]):
 
     def wait(self, submit: Callable[[Work[Any]], None]) -> T:
         """Submits it and waits for its end. An exception from outside (Ctrl-C) makes it stop, then passes."""
+        check_may_wait()
         ended: SimpleQueue[None] = SimpleQueue()
         self.on_end(lambda: ended.put(None))
         submitted = False
@@ -99,6 +120,7 @@ class Work(Generic[T]):
 
     def settle(self, submit: Callable[[Work[Any]], None]) -> None:
         """Submits it and waits for its end, whatever that is. An exception from outside passes and does not stop it."""
+        check_may_wait()
         ended: SimpleQueue[None] = SimpleQueue()
         self.on_end(lambda: ended.put(None))
         submit(self)
@@ -153,10 +175,9 @@ def _nothing() -> None:
 
 
 def _wait_on(ended: SimpleQueue[None]) -> None:
-    # A signal that comes just before the thread sleeps does not wake it: it looks up now and then.
     while True:
         with suppress(Empty):
-            return ended.get(timeout=_LOOK_UP_S)
+            return ended.get(timeout=LOOK_UP_S)
 
 
 def _ignore(ids: IntArray) -> None:

@@ -110,7 +110,10 @@ class _Answer:
 
 
 class ChatStream(Iterator[Event]):
-    """The events of one answer. Made by `generate`; `close()` or dropping it ends the generation."""
+    """The events of one answer. Made by `generate`; `close()` or dropping it ends the generation.
+
+    One thread takes them; any may close it.
+    """
 
     def __init__(self, engine: Engine, request: ChatRequest, cancel: CancelFlag | None = None) -> None:
         """For `generate`."""
@@ -140,6 +143,8 @@ class ChatStream(Iterator[Event]):
         if answer is None or tokens is None:
             answer = self._answer = _Answer(self._engine, self._request)
             tokens = self._tokens = TokenStream(self._engine, answer.token_request, self._cancel)
+            if self._closed:  # meanwhile
+                tokens.close()
         event = next(tokens, None)
         if event is not None:
             self._ready.extend(answer.take(event))
@@ -167,7 +172,10 @@ class ChatStream(Iterator[Event]):
 
 
 class AsyncChatStream(AsyncIterator[Event]):
-    """The same events, awaited. Made by `agenerate`; nothing has to be awaited for a generation to stop."""
+    """The same events, awaited. Made by `agenerate`; nothing has to be awaited for a generation to stop.
+
+    One task takes them; any may close it.
+    """
 
     def __init__(self, engine: Engine, request: ChatRequest, cancel: CancelFlag | None = None) -> None:
         """For `agenerate`."""
@@ -198,6 +206,8 @@ class AsyncChatStream(AsyncIterator[Event]):
             # Opening a model and encoding a long prompt must not keep the event loop busy.
             answer = self._answer = await asyncio.to_thread(_Answer, self._engine, self._request)
             tokens = self._tokens = AsyncTokenStream(self._engine, answer.token_request, self._cancel)
+            if self._closed:  # meanwhile
+                tokens.close()
         event = await anext(tokens, None)
         if event is not None:
             self._ready.extend(answer.take(event))

@@ -1,10 +1,11 @@
 """Who may begin when memory, places or the queue are short; parking and going on gives the same tokens."""
 
+import numpy as np
 import pytest
 
-from ds4_core import admission
+from ds4_core import Span, admission
 from ds4_core.admission import Admission
-from ds4_core.errors import OutOfMemoryError, QueueFullError
+from ds4_core.errors import InvalidRequestError, OutOfMemoryError, QueueFullError
 from ds4_core.scheduler import Scheduler
 from tests.core.generations import (
     Pauses,
@@ -317,3 +318,33 @@ def test_parked_request_is_never_refused_by_the_queue(monkeypatch, parked, free)
         for tokens, ids in zip(got, prompts, strict=True):
             assert tokens == tokens_of(free.generate(ids, max_tokens=400, **GREEDY))[1:]
         assert all(session.pos == 1 for session in sessions)
+
+
+def test_spans_of_a_batch_get_memory_that_only_prefixes_hold():
+    ids = prompt(3000, 1)
+    with warm_engine(kv_bytes_max=4 * STATE + 26 * PAGE) as engine:
+        for seed in range(2, 12):
+            list(engine.generate(prompt(500, seed), max_tokens=1))
+        one, other = engine.session(), engine.session()
+        kept = tree_of(engine).n_checkpoints
+        long, short, bad = engine.forward([Span(one, ids), Span(other, ids[:3]), Span(other, [1])])
+        assert 0 <= tree_of(engine).n_checkpoints < kept
+        assert (long.error, short.error, one.tokens, other.tokens) == (None, None, ids, ids[:3])
+        assert isinstance(bad.error, InvalidRequestError)
+        rows = [long.logits[0], short.logits[0]]
+    with warm_engine() as engine:
+        for row, tokens in zip(rows, (ids, ids[:3]), strict=True):
+            with engine.session() as session:
+                session.eval(tokens)
+                assert np.array_equal(row, session.logits())
+
+
+def test_who_was_let_in_to_wait_for_a_prefix_is_not_refused_when_memory_is_short_then(watch):
+    common = prompt(300, 1)
+    with warm_engine(max_queue=0, kv_bytes_max=3 * STATE + 8 * PAGE, step_tokens=64) as engine:
+        watch.hold_after(0)
+        leader = engine.generate(common, max_tokens=60, **GREEDY).start()
+        watch.wait_until_held()
+        followers = [engine.generate([*common, i], max_tokens=5, **GREEDY).start() for i in (5, 6, 7)]
+        watch.release()
+        assert [len(tokens_of(stream)) for stream in (leader, *followers)] == [60, 5, 5, 5]

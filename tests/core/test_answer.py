@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -345,3 +346,25 @@ def test_stream_that_is_left_when_the_event_loop_ends_says_nothing():
         line for line in done.stderr.splitlines() if "Executing <Task" not in line
     ]  # a slow step, in dev mode
     assert (done.stdout, complaints) == ("'mine'\n", [])
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_stream_closed_while_its_model_is_opened_computes_nothing(own_engine, monkeypatch, awaited):
+    opens, go, opened = threading.Event(), threading.Event(), Engine.open
+    before = own_engine.layers_computed
+
+    def open_late(engine):
+        opens.set()
+        assert go.wait(30)
+        return opened(engine)
+
+    monkeypatch.setattr(Engine, "open", open_late)
+    stream = (agenerate if awaited else generate)(own_engine, ask())
+    with ThreadPoolExecutor(1) as pool:
+        events = pool.submit(lambda: asyncio.run(gather_events(stream)) if awaited else list(stream))
+        assert opens.wait(30)
+        stream.close()
+        go.set()
+        assert events.result(30) == []
+    state_bytes(own_engine)
+    assert own_engine.layers_computed == before

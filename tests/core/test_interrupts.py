@@ -131,6 +131,30 @@ def test_interrupts_while_opening_and_closing_leave_no_engine_open(tiny_path, ha
     assert not registry._lock.locked()
 
 
+def test_share_that_is_lost_on_its_way_to_the_handle_is_given_back(tiny_path, monkeypatch):
+    before, acquire = registry.open_count(), registry.acquire
+
+    def torn(options):
+        acquire(options)
+        raise _Interrupt
+
+    monkeypatch.setattr(registry, "acquire", torn)
+    with Engine(tiny_path, n_threads=1, n_batch=34) as engine, pytest.raises(_Interrupt):
+        engine.open()
+    monkeypatch.undo()
+    assert registry.open_count() == before
+
+
+def test_handle_whose_finalizer_is_torn_apart_gives_its_share_back(tiny_path, monkeypatch):
+    before = registry.open_count()
+    engine = Engine(tiny_path, n_threads=1, n_batch=34).open()
+    monkeypatch.setattr(type(engine._holdings), "release", lambda holdings: None)
+    engine._holdings = None  # what its finalizer alone holds now
+    del engine
+    gc.collect()
+    assert registry.open_count() == before
+
+
 def test_when_there_is_no_room_for_logits_nothing_is_computed(engine, monkeypatch):
     first, second = engine.session(64), engine.session(64)
     first.eval([4, 5])

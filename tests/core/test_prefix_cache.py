@@ -58,6 +58,18 @@ def test_repeated_prompt_computes_its_last_token_alone(own, fresh):
     assert answer(own, IDS) == (answer(fresh, IDS)[0], 99)
 
 
+@pytest.mark.parametrize("n", [1, 2, 127, 128, 129, 256])
+def test_repeated_prompt_computes_its_last_token_alone_wherever_its_pages_end(own, fresh, watch, n):
+    ids = prompt(n, 1000 + n)
+    assert answer(own, ids)[1] == 0
+    del watch.steps[:]
+    stream = own.generate(ids, max_tokens=1, **GREEDY)
+    assert tokens_of(stream) == answer(fresh, ids, 1)[0]
+    assert watch.of(stream) == [1]
+    assert answer(own, ids, 1)[1] == n - 1
+    assert answer(own, [*ids, 9], 1)[1] == n
+
+
 def test_longer_prompt_goes_on_where_the_shorter_one_ended(own, fresh):
     answer(own, IDS)
     longer = [*IDS, *prompt(20, 2)]
