@@ -33,6 +33,7 @@ from ds4_core.errors import (
     UnsupportedError,
 )
 from ds4_core.generation import GenerationEnd, PrefillProgress, SampledToken, TokenEvent, TokenRequest
+from ds4_core.guide import Guide
 from ds4_core.model import Model
 from ds4_core.session import Session
 from ds4_core.streams import AsyncTokenStream, TokenStream
@@ -72,6 +73,7 @@ __all__ = [
     "GenerationCancelled",
     "GenerationEnd",
     "GenerationTimeoutError",
+    "Guide",
     "InternalError",
     "InvalidModelError",
     "InvalidRequestError",

@@ -13,8 +13,9 @@ from ds4_core import state
 from ds4_core.checkpoint import Checkpoint
 from ds4_core.engine import Engine
 from ds4_core.errors import DS4Error, EngineStateError, InvalidRequestError
-from ds4_core.generation import TokenRequest
+from ds4_core.generation import SampledToken, TokenRequest
 from ds4_core.profiling import Profile
+from ds4_core.scoring import Scoring, is_one, prompt_scoring
 from ds4_core.session import Session
 from ds4_core.state import StateBytes, StateFile, StateFormat
 from ds4_core.streams import AsyncTokenStream
@@ -165,6 +166,32 @@ class AsyncEngine:
         """See `Engine.clear_prefix_cache`."""
         await self.open()
         await self._engine._clear_prefixes_work().awaited(self._engine._submit)
+
+    async def score(
+        self,
+        prompt: Sequence[int],
+        continuations: Sequence[int] | Sequence[Sequence[int]],
+        *,
+        n_top: int = 0,
+        n_ctx: int | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> Any:
+        """See `Engine.score`."""
+        one = is_one(continuations)
+        given = [continuations] if one else continuations
+        scores = await Scoring(self._engine, prompt, given, n_top=n_top, n_ctx=n_ctx, cancel=cancel).arun()
+        return scores[0] if one else scores
+
+    async def prompt_logprobs(
+        self,
+        prompt: Sequence[int],
+        *,
+        n_top: int = 0,
+        n_ctx: int | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> list[SampledToken | None]:
+        """See `Engine.prompt_logprobs`."""
+        return [None, *(await prompt_scoring(self._engine, prompt, n_top, n_ctx, cancel).arun())[0]]
 
     def generate(
         self, prompt: TokenRequest | Sequence[int], *, cancel: CancelFlag | None = None, **options: Any

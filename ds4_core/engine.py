@@ -15,13 +15,14 @@ from typing import Any, Self, get_args
 from ds4_core import registry
 from ds4_core.batch import Batch
 from ds4_core.errors import EngineClosedError, InvalidRequestError
-from ds4_core.generation import TokenRequest
+from ds4_core.generation import SampledToken, TokenRequest
 from ds4_core.model import Model, memory_use, read_info, read_memory_estimate
 from ds4_core.models import catalogue
 from ds4_core.native import CData
 from ds4_core.profiling import Profile, switch
 from ds4_core.sampling import random_seed, rng_from_seed
 from ds4_core.scheduler import Scheduler
+from ds4_core.scoring import Scoring, is_one, prompt_scoring
 from ds4_core.session import Session
 from ds4_core.streams import AsyncTokenStream, TokenStream, as_token_request
 from ds4_core.types import (
@@ -452,6 +453,52 @@ class Engine:
             TypeError: An unknown option, or options beside a ready request.
         """
         return TokenStream(self, as_token_request(prompt, options), cancel)
+
+    def score(
+        self,
+        prompt: Sequence[int],
+        continuations: Sequence[int] | Sequence[Sequence[int]],
+        *,
+        n_top: int = 0,
+        n_ctx: int | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> Any:
+        """How likely given tokens are after a prompt. The prompt of several continuations is computed once.
+
+        Args:
+            prompt: At least one id.
+            continuations: The ids of one continuation, or several such lists.
+            n_top: How many of the most likely tokens to report with every score.
+            n_ctx: Most tokens of the prompt and a continuation; None is the file's context, at most 32,768.
+            cancel: Ends it from anywhere, within a layer.
+
+        Returns:
+            A `SampledToken` with its log-probability for every token: a list of them for one continuation, a list of
+            such lists for several.
+
+        Raises:
+            InvalidRequestError, InvalidTokenError: What is given is no list of tokens, or has one that does not exist.
+            ContextOverflowError: Prompt and continuation do not fit the context.
+            GenerationCancelled: The flag was raised.
+        """
+        one = is_one(continuations)
+        given = [continuations] if one else continuations
+        scores = Scoring(self, prompt, given, n_top=n_top, n_ctx=n_ctx, cancel=cancel).run()
+        return scores[0] if one else scores
+
+    def prompt_logprobs(
+        self,
+        prompt: Sequence[int],
+        *,
+        n_top: int = 0,
+        n_ctx: int | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> list[SampledToken | None]:
+        """How likely the tokens of a prompt are: None for the first, which follows nothing, then as `score`.
+
+        A generation with the same prompt starts from what this has computed.
+        """
+        return [None, *prompt_scoring(self, prompt, n_top, n_ctx, cancel).run()[0]]
 
     def clear_prefix_cache(self) -> None:
         """Drops what finished requests have left for later ones, and frees its memory. Waits for the running step.

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ds4_core.errors import InvalidRequestError
+from ds4_core.guide import Guide, Lead, LimitedGuide
 from ds4_core.model import token_array
 from ds4_core.native import CData, Native
 from ds4_core.sampling import NativeParams, rng_from_seed
@@ -30,7 +31,8 @@ from ds4_core.work import Work
 
 _MAX_I32 = 2**31 - 1
 
-#: Tokens drawn ahead of a consumer that does not take them: few enough to be taken back for nothing.
+#: Tokens drawn ahead of a consumer that does not take them: few enough to be taken back for nothing. Forced ones come
+#: with the token before them, however many they are.
 LOOKAHEAD = 8
 
 
@@ -49,8 +51,11 @@ class TokenRequest:
         seed: Any integer; None is drawn from the operating system and reported with the end.
         stop_token_ids: Tokens that end the answer beside the model's end-of-turn token.
         ignore_eos: The end-of-turn token does not end the answer.
-        min_tokens: So many tokens are drawn before one may end the answer.
+        min_tokens: So many tokens come before one may end the answer; sooner where a guide lets nothing else come.
         n_top: How many of the most likely tokens to report with every token.
+        logprobs: Report log-probabilities. Without them forced tokens cost less, and no `n_top` can be had.
+        guide: Makes the guide of this generation, once, on the scheduler's thread; None lets everything come. With
+            `ignore_eos` the guide ends with the end-of-turn token that it lets come, not the answer.
         n_ctx: Most tokens of prompt and answer together; None is the file's context, at most 32,768.
         timeout_s: Most seconds from start to end, waiting included; None is no limit.
         checkpoints: Positions of the prompt, ascending, from which later requests are likely to go on; None is its end.
@@ -74,6 +79,8 @@ class TokenRequest:
     ignore_eos: bool = False
     min_tokens: int = 0
     n_top: int = 0
+    logprobs: bool = True
+    guide: Callable[[], Guide] | None = None
     n_ctx: int | None = None
     timeout_s: float | None = None
     checkpoints: Sequence[int] | None = None
@@ -106,6 +113,11 @@ class TokenRequest:
         if self.max_tokens is not None and self.min_tokens > self.max_tokens:
             raise InvalidRequestError(f"min_tokens {self.min_tokens} is more than max_tokens {self.max_tokens}")
         object.__setattr__(self, "ignore_eos", checked_bool("ignore_eos", self.ignore_eos))
+        object.__setattr__(self, "logprobs", checked_bool("logprobs", self.logprobs))
+        if self.n_top and not self.logprobs:
+            raise InvalidRequestError(f"n_top is {self.n_top} and logprobs False: alternatives need log-probabilities")
+        if self.guide is not None and not callable(self.guide):
+            raise InvalidRequestError(f"guide is {type(self.guide).__name__}: it must be a function that makes a guide")
         object.__setattr__(self, "stop_token_ids", _checked_ints("stop_token_ids", self.stop_token_ids, 0, _MAX_I32))
         bias = {checked_int("a token of logit_bias", t, 0, _MAX_I32): b for t, b in self.logit_bias.items()}
         bias = {token: checked_float(f"the logit_bias of token {token}", value) for token, value in bias.items()}
@@ -145,17 +157,20 @@ class PrefillProgress(NamedTuple):
 
 
 class SampledToken(NamedTuple):
-    """A drawn token, the ending one included.
+    """A drawn or forced token, the ending one included.
 
     Attributes:
         token: Its id.
-        logprob: Natural log of its probability at temperature 1, before masks, penalties and filters.
+        logprob: Natural log of its probability at temperature 1, before masks, penalties and filters. NaN when the
+            request wants none.
         top: The `n_top` most likely tokens, best first.
+        forced: It had to come and was not drawn.
     """
 
     token: int
     logprob: float
     top: tuple[TokenScore, ...] = ()
+    forced: bool = False
 
 
 class GenerationEnd(NamedTuple):
@@ -183,10 +198,13 @@ class Generation(Work[None]):
     """A request while it is served. Its fields belong to the scheduler's thread.
 
     Attributes:
-        ids: int32: the prompt, and after parking also what was drawn; to be computed before the next token is drawn.
-        tokens: What was drawn.
+        ids: int32: the prompt, and after parking also what came after it; to be computed before the next token comes.
+        tokens: What was drawn or forced, and told.
+        pending: Once `ids` are computed: how many of the last `tokens` are not.
+        queue: Forced tokens that the guide knows of. Each is told with the score that the token before it leaves.
+        lead: The guide that is followed, once it has begun.
         session: Its timeline while it has one.
-        at: How many of `ids` are computed; once all are, the last drawn token is the next to compute.
+        at: How many of `ids` are computed; once all are, the last told token is the next to compute.
         cuts: Positions ahead, descending, at which a checkpoint is made.
         leader: Another generation that is computing a prefix of this one's prompt, up to `follow`.
         follows: Whether it may wait for another one's prefix; once that was of no use it does not again.
@@ -243,6 +261,13 @@ class Generation(Work[None]):
         self.stops = frozenset(request.stop_token_ids) | (
             frozenset() if request.ignore_eos or token_eos is None else frozenset((token_eos,))
         )
+        self.pending = 1
+        self.queue: list[int] = []
+        self.lead: Lead | None = None
+        self._begun = request.guide is None
+        self._loaded = loaded
+        self._n_vocab = n_vocab
+        self._token_eos = token_eos
         self._sampler = _Sampler(request, loaded, n_vocab, seed, self.stops)
         self.c_sample: CData = self._sampler.c_params
         self.session: NativeSession | None = None
@@ -273,17 +298,141 @@ class Generation(Work[None]):
         session = self.session
         return 0 if session is None else session.pos
 
+    @property
+    def single(self) -> bool:
+        """True when it draws from what its last token leaves, and nothing else is to be computed before."""
+        return self.at >= len(self.ids) and self.pending == 1 and not self.queue
+
+    @property
+    def n_ahead(self) -> int:
+        """Tokens to be computed before the next one that is not known yet, up to the next cut."""
+        if not self.prefilling:
+            return self.pending + len(self.queue) - self._queue_ends
+        return (self.cuts[-1] if self.cuts else len(self.ids)) - self.at
+
+    def reach(self, n: int) -> int:
+        """How far a span of the next `n` tokens goes into the queue; negative when it ends before that begins."""
+        return n - (len(self.ids) - self.at if self.prefilling else self.pending)
+
+    def span(self, n: int) -> IntArray:
+        """The next `n` tokens to compute, int32."""
+        if self.prefilling:
+            return self.ids[self.at : self.at + n]
+        known = self.tokens[len(self.tokens) - self.pending :][:n]
+        return np.asarray(known + self.queue[: n - len(known)], dtype=np.int32)
+
+    def n_rows(self, n: int) -> int:
+        """How many of the last tokens of that span have to leave logits."""
+        scores = self.request.logprobs or not self.queue
+        return max(0, self.reach(n) + 1) if scores else 0
+
+    def draws(self, n: int) -> bool:
+        """Whether a token is drawn after that span."""
+        return self.reach(n) == len(self.queue) and not self._queue_ends
+
     def timeline(self) -> IntArray:
-        """Prompt and drawn tokens, int32; the last drawn one is not computed yet."""
+        """Prompt and told tokens, int32; the last one is not computed yet."""
         return np.concatenate((self.request.prompt, np.asarray(self.tokens, dtype=np.int32)))
 
-    def draw(self) -> int | None:
-        """Takes the token that the last span drew and emits it; the ending token, or None when it goes on."""
-        event = self._sampler.take()
+    # -- following a guide ---------------------------------------------------------------------------------------------
+
+    @property
+    def must_begin(self) -> bool:
+        """True before `begin`, when there is a guide."""
+        return not self._begun
+
+    def begin(self) -> None:
+        """Makes the guide. Raises what that raises."""
+        self._begun = True
+        guide = self.request.guide() if self.request.guide is not None else None
+        if isinstance(guide, LimitedGuide):
+            guide.limit(self.max_tokens)
+        if guide is not None:
+            self.lead = Lead(guide, self._loaded, self._n_vocab, self._token_eos)
+            self._ask_forced()
+
+    @property
+    def _queue_ends(self) -> bool:
+        # Whether the last queued token ends the answer: then nothing comes from what it would leave.
+        queue = self.queue
+        return bool(queue) and (queue[-1] in self.stops or len(self.tokens) + len(queue) == self.max_tokens)
+
+    def _ask_forced(self) -> None:
+        while (lead := self.lead) is not None and not self._queue_ends and (forced := lead.forced()):
+            for token in forced:
+                self._sampler.count(token)
+                self.queue.append(token)
+                self._accept(lead, token)
+                if self._queue_ends or self.lead is None:
+                    break
+
+    def _accept(self, lead: Lead, token: int) -> None:
+        lead.accept(token)
+        if token == self._token_eos and token not in self.stops:
+            self.lead = None  # the turn is over, and what comes after it nobody guides
+            self.c_sample.mask = self._sampler.no_mask
+
+    def set_mask(self) -> bool:
+        """Draws with the mask that the guide has given; False when it has failed."""
+        lead = self.lead
+        if lead is None:
+            return True
+        if lead.error is not None:
+            return False
+        self.c_sample.mask = lead.pointer
+        if self._sampler.holds and not lead.allows_beside(self.stops):
+            self._sampler.let_end()
+        return True
+
+    # -- telling -------------------------------------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last token ended the answer."""
+        return bool(self.tokens) and (self.tokens[-1] in self.stops or len(self.tokens) == self.max_tokens)
+
+    def take(self, covered: int, score: Callable[[int, int], Score], draw: Callable[[], object]) -> None:
+        """Tells what comes from the rows of its span.
+
+        Args:
+            covered: How far that went into the queue.
+            score: From the number of a row and a token to its score.
+            draw: Makes sure that a token was drawn into `c_sample`; may raise.
+        """
+        queue = self.queue
+        if queue:
+            self.queue = queue[covered + 1 :]
+            for row, token in enumerate(queue[: covered + 1]):
+                self._tell_forced(token, score(row, token) if self.request.logprobs else _NO_SCORE)
+        if covered == len(queue):
+            draw()
+            event = self._sampler.take()
+            self._tell(event)
+            if self.lead is not None:
+                self._accept(self.lead, event.token)
+        self._goes_on_from(1)
+
+    def look_ahead(self) -> None:
+        """Asks the guide what has to come next; tells it at once where no scores are wanted."""
+        if self.lead is not None:
+            self._ask_forced()
+        if self.queue and not self.request.logprobs:
+            for token in self.queue:
+                self._tell_forced(token, _NO_SCORE)
+            self._goes_on_from(1 + len(self.queue))
+            self.queue = []
+
+    def _goes_on_from(self, pending: int) -> None:
+        self.pending = pending
+        self.c_sample.token = self.tokens[-1]  # where a span of this token alone finds it
+
+    def _tell_forced(self, token: int, score: Score) -> None:
+        self._tell(SampledToken(token, *score, forced=True))
+
+    def _tell(self, event: SampledToken) -> None:
         self._drawn_at.append(time.monotonic())
         self.tokens.append(event.token)
         self.emit(event)
-        return event.token if event.token in self.stops else None
 
     def emit_progress(self, pos: int) -> None:
         """Tells how much of the prompt is computed; once for each position, also after parking."""
@@ -291,9 +440,15 @@ class Generation(Work[None]):
             self._told = pos
             self.emit(PrefillProgress(pos, self.n_prompt, self.cached))
 
-    def end(self, stop_token: int | None) -> None:
-        """Emits the end and finishes."""
+    def finish(self, result: None = None, error: BaseException | None = None) -> None:
+        """As `Work.finish`; the guide goes with the thread that it was made on."""
+        self.lead = None
+        super().finish(result, error)
+
+    def end(self) -> None:
+        """Emits the end after the last token, and finishes."""
         end = self.end_after(len(self.tokens))
+        stop_token = self.tokens[-1] if self.tokens[-1] in self.stops else None
         self.emit(end._replace(reason="length" if stop_token is None else "stop", stop_token=stop_token))
         self.finish()
 
@@ -314,6 +469,12 @@ class Generation(Work[None]):
         )
 
 
+#: Log-probability and alternatives of a token.
+Score = tuple[float, tuple[TokenScore, ...]]
+
+_NO_SCORE: Score = (math.nan, ())
+
+
 class _Sampler:
     """The native parameters of one generation, which follow its tokens."""
 
@@ -323,7 +484,9 @@ class _Sampler:
         counts = dict.fromkeys(np.unique(request.prompt).tolist(), 0) if penalised else {}
         bias = dict(request.logit_bias)
         self._n_bias = len(bias)
+        self._logprobs = request.logprobs
         self._min_tokens = request.min_tokens if stops else 0
+        self.no_mask: CData = loaded.ffi.NULL
         params = SampleParams(
             temperature=request.temperature,
             top_k=request.top_k,
@@ -354,16 +517,33 @@ class _Sampler:
         """The drawn token; what is drawn next knows of it."""
         c = self.c_params
         token: int = c.token
-        self._drawn += 1
-        if self._drawn == self._min_tokens:
-            c.bias_tokens, c.bias_values = self._free
-            c.n_bias = self._n_bias
-        if self._penalties is not None:
-            self._penalties.count(token)
+        self.count(token)
+        if not self._logprobs:
+            return SampledToken(token, math.nan)
         top: tuple[TokenScore, ...] = ()
         if c.n_top:
             top = tuple(TokenScore(s.token, s.logit, s.logprob) for s in c.top[0 : c.n_top_out])
         return SampledToken(token, c.logprob, top)
+
+    def count(self, token: int) -> None:
+        """A token was appended."""
+        self._drawn += 1
+        if self._drawn == self._min_tokens:
+            self.let_end()
+        if self._penalties is not None:
+            self._penalties.count(token)
+
+    @property
+    def holds(self) -> bool:
+        """Whether no token may end the answer yet."""
+        return self._drawn < self._min_tokens
+
+    def let_end(self) -> None:
+        """From now on one may."""
+        c = self.c_params
+        c.bias_tokens, c.bias_values = self._free
+        c.n_bias = self._n_bias
+        self._min_tokens = 0
 
 
 class _Penalties:

@@ -112,6 +112,47 @@ class NativeParams:
         return SampleResult(token=entry.token, logprob=entry.logprob, top=top, rng=entry.rng)
 
 
+class RowScorer:
+    """Scores of given tokens in rows that the last forward has left."""
+
+    def __init__(self, loaded: Native, n_vocab: int) -> None:
+        """For rows of `n_vocab` logits."""
+        self._native = loaded
+        self._mask = np.zeros((n_vocab + 31) // 32, dtype=np.uint32)
+        self._n_vocab = n_vocab
+        self._n_top = 0
+        self._err = loaded.new_error()
+        self._params = NativeParams(loaded, n_vocab, [SampleParams(temperature=0, mask=self._mask)])
+
+    def score(self, ptr: CData, row: int, token: int, n_top: int) -> tuple[float, tuple[TokenScore, ...]]:
+        """The log-probability of `token` and the `n_top` most likely ones, at temperature 1.
+
+        Args:
+            ptr: The native engine.
+            row: Of its last forward.
+            token: Inside the vocabulary.
+            n_top: Most alternatives.
+
+        Raises:
+            DS4Error: The token's logit is not finite.
+        """
+        if n_top != self._n_top:
+            values = SampleParams(temperature=0, mask=self._mask, n_top=n_top)
+            self._params, self._n_top = NativeParams(self._native, self._n_vocab, [values]), n_top
+        entry = self._params.array[0]
+        entry.row = row
+        word, bit = token >> 5, 1 << (token & 31)
+        self._mask[word] = bit  # the one token that can be drawn
+        try:
+            code = self._native.lib.ds4x_sample(ptr, self._params.array, 1, self._err) or entry.status
+        finally:
+            self._mask[word] = 0
+        if code:
+            raise self._native.exception(code, self._native.message(self._err))
+        top = tuple(TokenScore(s.token, s.logit, s.logprob) for s in entry.top[0 : entry.n_top_out]) if n_top else ()
+        return entry.logprob, top
+
+
 def _tokens(by_token: Mapping[int, Any], name: str, n_vocab: int) -> list[int]:
     tokens = [checked_int(f"a token of {name}", token, -(2**63), 2**63) for token in by_token]
     for token in tokens:

@@ -177,6 +177,7 @@ class Scheduler:
             self._stopped = True
             self._end_all(self._closed_error)
             self._refuse_inbox()
+            self._step.close()
 
     def _serve_safely(self) -> None:
         # Whoever waits must not wait for ever, whatever fails. After a failure everything begins anew.
@@ -189,6 +190,7 @@ class Scheduler:
                         _LOG.exception("the scheduler of %s failed", self._shared.path)
                     reason = f"the scheduler failed, everything under way was ended: {failure!r}"
                     self._end_all(lambda: InternalError(reason))
+                    self._step.close()
                     self._step = Step(self._shared, self._stopping)
                 if self._stopped:  # while the engine is still there
                     self._end_all(self._closed_error)
@@ -209,6 +211,7 @@ class Scheduler:
                 self._resume()
                 self._pause_those_ahead()
                 self._admission.admit(ptr)
+                self._begin_guides()
                 computed = self._compute(ptr)
             shared.free_dropped()
             if computed or self._stopped:
@@ -343,6 +346,7 @@ class Scheduler:
             if error is not None:
                 failed.append((index, error))
             elif isinstance(lane, Generation):
+                step.turn_to(ptr, index)
                 self._generation_moved(lane, n)
             else:
                 assert lane.feed is not None  # noqa: S101
@@ -380,20 +384,34 @@ class Scheduler:
             if generation.backlog() < LOOKAHEAD // 2:  # taken meanwhile, by someone who did not see that it is paused
                 self._inbox.put(None)
 
+    def _begin_guides(self) -> None:
+        for generation in [generation for generation in self._running if generation.must_begin]:
+            try:
+                generation.begin()
+            except BaseException as failure:  # noqa: BLE001 - it is the caller's
+                self._end(generation, failure)
+
     def _generation_moved(self, generation: Generation, n: int) -> None:
         try:
+            covered = generation.reach(n)
             if generation.prefilling:
                 generation.at += n
                 self._admission.moved(generation)
                 generation.emit_progress(generation.at)
-                if generation.prefilling:
-                    return
-            stop_token = generation.draw()
+            elif covered < 0:
+                generation.pending -= n
+            if covered < 0:
+                return
+            generation.take(covered, self._step.score, self._step.draw)
             self._admission.drew(generation)
-            if stop_token is not None or len(generation.tokens) == generation.max_tokens:
+            if not generation.ended:
+                generation.look_ahead()
+            if generation.ended:
                 self._end(generation, None)
-                generation.end(stop_token)
+                generation.end()
         except BaseException as failure:  # noqa: BLE001 - it is the caller's
+            if generation.keep is None:
+                generation.keep = len(generation.tokens)  # more may be computed by now
             self._end(generation, failure)
 
     def _end_all(self, why: Callable[[], DS4Error]) -> None:

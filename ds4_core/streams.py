@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ds4_core.errors import ContextOverflowError, InvalidTokenError
 from ds4_core.generation import LOOKAHEAD, Generation, GenerationEnd, TokenEvent, TokenRequest
+from ds4_core.registry import SharedEngine
 from ds4_core.sampling import random_seed
 from ds4_core.scheduler import Scheduler
 from ds4_core.types import CancelFlag
@@ -29,6 +30,7 @@ class _Stream:
     """
 
     _closed = True  # until there is something to close
+    _kind: type[Generation] = Generation
 
     def __init__(self, engine: Engine, request: TokenRequest, cancel: CancelFlag | None, mailbox: Mailbox) -> None:
         CancelFlag.pointer_of(cancel)
@@ -36,7 +38,7 @@ class _Stream:
         self._engine = engine
         self._cancel = cancel
         self._mailbox = mailbox
-        self._scheduler: Scheduler | None = None
+        self._scheduler: Server | None = None
         self._begun: dict[str, Generation] = {}  # of several threads that take the first event, one begins
         self._closed = False
 
@@ -54,6 +56,9 @@ class _Stream:
         """True when it ended or was closed: there are no more events."""
         return self._closed
 
+    def _server(self, shared: SharedEngine) -> Server:
+        return Scheduler.of(shared)
+
     def _submit(self) -> Generation:
         engine, request, mailbox = self._engine, self.request, self._mailbox
         shared = engine._shared()
@@ -70,8 +75,8 @@ class _Stream:
             raise InvalidTokenError(
                 f"token {request.prompt.max()} is outside the vocabulary: ids are 0 .. {shared.n_vocab - 1}"
             )
-        scheduler = Scheduler.of(shared)
-        work = Generation(
+        scheduler = self._server(shared)
+        work = self._kind(
             request,
             shared.native,
             shared.n_vocab,
@@ -143,6 +148,27 @@ class _Stream:
         # Neither flags nor the scheduler's queue take a lock that this thread might hold.
         if not self._closed:
             self.close()
+
+
+class Server(Protocol):
+    """What serves generations: the scheduler, or something that plays them."""
+
+    @property
+    def wake(self) -> Callable[[object], object]:
+        """Makes it look again; takes anything, never waits or fails."""
+        ...
+
+    def submit(self, work: Generation, /) -> None:
+        """Takes a generation, which it finishes in any case."""
+        ...
+
+    def nudge(self) -> None:
+        """As `wake`."""
+        ...
+
+    def check_process(self) -> None:
+        """Raises ForkedProcessError in a process without its thread."""
+        ...
 
 
 class Mailbox(Protocol):

@@ -18,8 +18,8 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
 
-from ds4_core.chat import ChatResult, Event, Finish, Message, ReasoningDelta, Role, Usage
-from ds4_core.errors import InvalidRequestError, UnsupportedError
+from ds4_core.chat import ChatResult, Event, Finish, Message, ReasoningDelta, Role, TextDelta, Usage
+from ds4_core.errors import InternalError, InvalidRequestError, UnsupportedError
 
 PROVIDER = "ds4"
 
@@ -126,6 +126,8 @@ def chunk_from_event(event: Event, model_name: str) -> ChatGenerationChunk:
         thought = {"reasoning_content": event.text}
         message = AIMessageChunk(content="", additional_kwargs=thought, response_metadata={"model_provider": PROVIDER})
         return ChatGenerationChunk(message=message)
+    if not isinstance(event, TextDelta):
+        raise InternalError(f"{type(event).__name__} came for a request without tools")
     message = AIMessageChunk(content=event.text, response_metadata={"model_provider": PROVIDER})
     return ChatGenerationChunk(message=message)
 

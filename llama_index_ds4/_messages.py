@@ -17,8 +17,8 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from ds4_core.chat import Event, Finish, Message, ReasoningDelta, Role
-from ds4_core.errors import InvalidRequestError, UnsupportedError
+from ds4_core.chat import Event, Finish, Message, ReasoningDelta, Role, TextDelta
+from ds4_core.errors import InternalError, InvalidRequestError, UnsupportedError
 
 _ROLES: dict[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -85,9 +85,11 @@ class Fold:
         elif isinstance(event, ReasoningDelta):
             self._thinking_delta = event.text
             self._thinking += event.text
-        else:
+        elif isinstance(event, TextDelta):
             self._delta = event.text
             self._text += event.text
+        else:
+            raise InternalError(f"{type(event).__name__} came for a request without tools")
 
     def step(self, event: Event) -> ChatResponse:
         """The response of a chat stream for one event: fresh blocks, cumulative text."""

@@ -1,19 +1,37 @@
 """The chat layer: messages to tokens, tokens to events, once for every adapter."""
 
-from ds4_core.chat.answer import AsyncChatStream, ChatStream, agenerate, generate
-from ds4_core.chat.encoding import Special, count_tokens, encode_messages, encode_raw, render_text
+from ds4_core.chat.answer import AsyncChatStream, ChatStream, agenerate, asamples, generate, samples
+from ds4_core.chat.encoding import (
+    Special,
+    check_effort,
+    count_tokens,
+    encode_messages,
+    encode_raw,
+    encode_request,
+    release_of,
+    render_text,
+)
 from ds4_core.chat.events import (
     Accumulator,
     ChatResult,
     Event,
     Finish,
     FinishReason,
+    GeneratedToolCall,
     ReasoningDelta,
     TextDelta,
+    TokenLogprob,
+    ToolCallArgumentsDelta,
+    ToolCallEnd,
+    ToolCallStart,
     collect,
 )
-from ds4_core.chat.request import ChatRequest, Message, Role, Sampling, as_message
-from ds4_core.chat.stream import StopMatcher, StreamDecoder
+from ds4_core.chat.messages import Message, Role, ToolCall, as_message, as_messages, as_tool_call
+from ds4_core.chat.request import ChatRequest, Sampling
+from ds4_core.chat.response_format import ResponseFormat, as_response_format
+from ds4_core.chat.roundtrip import ParseTurn, agrees
+from ds4_core.chat.stream import StopMatcher, StreamDecoder, parse_turn
+from ds4_core.chat.tools import Tool, as_tool, as_tools
 from ds4_core.types import Timings, Usage
 
 __all__ = [
@@ -25,8 +43,11 @@ __all__ = [
     "Event",
     "Finish",
     "FinishReason",
+    "GeneratedToolCall",
     "Message",
+    "ParseTurn",
     "ReasoningDelta",
+    "ResponseFormat",
     "Role",
     "Sampling",
     "Special",
@@ -34,13 +55,31 @@ __all__ = [
     "StreamDecoder",
     "TextDelta",
     "Timings",
+    "TokenLogprob",
+    "Tool",
+    "ToolCall",
+    "ToolCallArgumentsDelta",
+    "ToolCallEnd",
+    "ToolCallStart",
     "Usage",
     "agenerate",
+    "agrees",
     "as_message",
+    "as_messages",
+    "as_response_format",
+    "as_tool",
+    "as_tool_call",
+    "as_tools",
+    "asamples",
+    "check_effort",
     "collect",
     "count_tokens",
     "encode_messages",
     "encode_raw",
+    "encode_request",
     "generate",
+    "parse_turn",
+    "release_of",
     "render_text",
+    "samples",
 ]

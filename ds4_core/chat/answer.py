@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from ds4_core.chat.encoding import encode_messages, encode_raw
-from ds4_core.chat.events import Event, Finish
+from ds4_core.chat import constraints
+from ds4_core.chat.encoding import check_effort, encode_request
+from ds4_core.chat.events import Event, Finish, FinishReason
+from ds4_core.chat.messages import Message, ToolCall
 from ds4_core.chat.request import ChatRequest
-from ds4_core.chat.stream import StreamDecoder
+from ds4_core.chat.roundtrip import ParseTurn
+from ds4_core.chat.stream import ScoredToken, StreamDecoder, parse_turn
+from ds4_core.chat.thinking import ThinkingBudget
 from ds4_core.engine import Engine
 from ds4_core.generation import GenerationEnd, SampledToken, TokenEvent, TokenRequest
+from ds4_core.guide import Guide
 from ds4_core.model import Model
+from ds4_core.sampling import random_seed
 from ds4_core.streams import AsyncTokenStream, TokenStream
-from ds4_core.types import CancelFlag, Timings, Usage
+from ds4_core.types import CancelFlag, checked_int
 
 
 def generate(engine: Engine, request: ChatRequest, *, cancel: CancelFlag | None = None) -> ChatStream:
@@ -43,6 +50,42 @@ def agenerate(engine: Engine, request: ChatRequest, *, cancel: CancelFlag | None
     return AsyncChatStream(engine, request, cancel)
 
 
+def samples(
+    engine: Engine, request: ChatRequest, n: int, *, cancel: CancelFlag | None = None
+) -> tuple[ChatStream, ...]:
+    """Several answers to one request, computed side by side after one prefill.
+
+    Args:
+        engine: The engine to use.
+        request: What to generate. Its seed, or a drawn one, is that of the first answer; each further one has the next.
+        n: How many.
+        cancel: Ends all of them.
+
+    Returns:
+        A stream for each; they begin together when the first event of any is taken.
+
+    Raises:
+        InvalidRequestError: `n` is below 1.
+    """
+    streams = tuple(ChatStream(engine, each, cancel) for each in _with_seeds(request, n))
+    for stream in streams:
+        stream._beside = streams
+    return streams
+
+
+def asamples(
+    engine: Engine, request: ChatRequest, n: int, *, cancel: CancelFlag | None = None
+) -> tuple[AsyncChatStream, ...]:
+    """The streams of `samples`, awaited; each begins when it is awaited first."""
+    return tuple(AsyncChatStream(engine, each, cancel) for each in _with_seeds(request, n))
+
+
+def _with_seeds(request: ChatRequest, n: int) -> list[ChatRequest]:
+    n = checked_int("n", n, 1, 2**16)
+    first = random_seed() if request.sampling.seed is None else request.sampling.seed
+    return [replace(request, sampling=replace(request.sampling, seed=(first + index) % 2**64)) for index in range(n)]
+
+
 class _Answer:
     """One answer on its way from token events to text events."""
 
@@ -50,11 +93,11 @@ class _Answer:
         """Encodes the prompt; opens the model."""
         engine.open()
         vocabulary = engine.model
-        prompt = (
-            encode_raw(vocabulary, request.prompt)
-            if request.prompt is not None
-            else encode_messages(vocabulary, request.messages)
-        )
+        n_ctx = engine._n_ctx_of_request(request.n_ctx)
+        check_effort(request.effective_effort, n_ctx)
+        prompt = encode_request(vocabulary, request, parse=_parser(vocabulary))
+        reasoning = _is_thinking(vocabulary, prompt)
+        guide = _guide(vocabulary, request, n_ctx - len(prompt), reasoning=reasoning)
         sampling = request.sampling
         self.token_request = TokenRequest(
             prompt,
@@ -63,49 +106,66 @@ class _Answer:
             top_k=sampling.top_k,
             top_p=sampling.top_p,
             min_p=sampling.min_p,
+            repetition_penalty=sampling.repetition_penalty,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
+            logit_bias=sampling.logit_bias,
             seed=sampling.seed,
-            n_ctx=request.n_ctx,
+            stop_token_ids=request.stop_token_ids,
+            ignore_eos=request.ignore_eos,
+            min_tokens=request.min_tokens,
+            n_top=request.top_logprobs,
+            logprobs=request.logprobs,
+            guide=None if guide is None else lambda: guide,
+            n_ctx=n_ctx,
             timeout_s=request.timeout_s,
+            checkpoints=_resume_points(vocabulary, prompt),
         )
-        self._token_eos = vocabulary.token_eos
-        self._n_prompt = len(prompt)
-        self._decoder = StreamDecoder(vocabulary, stop=request.stop, reasoning=_is_thinking(vocabulary, prompt))
+        self._logprobs = request.logprobs
+        self._decoder = StreamDecoder(
+            vocabulary,
+            stop=request.stop,
+            reasoning=reasoning,
+            tools=bool(request.tools),
+            logprobs=request.logprobs,
+            end_tokens=request.stop_token_ids,
+        )
         self._n_tokens = 0
-        #: Tokens of the answer up to and including the one that completed a stop string; None while none did.
-        self.stopped_at: int | None = None
+        self._raw: list[int] = []
+
+    @property
+    def stopped(self) -> bool:
+        """True when a stop string has completed."""
+        return self._decoder.stopped is not None
 
     def take(self, event: TokenEvent) -> Sequence[Event]:
         """What one token event says."""
         if isinstance(event, SampledToken):
             self._n_tokens += 1
-            if event.token == self._token_eos:
-                return ()
-            events = self._decoder.feed((event.token,))
-            if self._decoder.stopped is not None:
-                self.stopped_at = self._n_tokens
-            return events
+            self._raw.append(event.token)
+            return self._decoder.feed((ScoredToken(*event) if self._logprobs else event.token,))
         if isinstance(event, GenerationEnd):
-            return (*self._decoder.finish(), self._finish(event.reason, event.usage, event.timings, event.seed))
+            return (*self._decoder.finish(), self._finish(event))
         return ()
 
     def stop(self, tokens: TokenStream | AsyncTokenStream) -> Sequence[Event]:
-        """The end after a stop string."""
-        end = tokens.end_now(self._n_tokens, keep=self._n_tokens - 1)
-        return (*self._decoder.finish(), self._finish("stop", end.usage, end.timings, end.seed))
+        """The end after a stop string, whose text later requests do not start from."""
+        decoder = self._decoder
+        return (*decoder.finish(), self._finish(tokens.end_now(self._n_tokens, keep=decoder.n_kept)))
 
-    def _finish(self, reason: str, usage: Usage, timings: Timings, seed: int) -> Finish:
-        usage = Usage(
-            prompt_tokens=usage.prompt_tokens,
-            cached_tokens=usage.cached_tokens,
-            completion_tokens=self._n_tokens,
-            reasoning_tokens=self._decoder.n_reasoning,
-        )
+    def _finish(self, end: GenerationEnd) -> Finish:
+        decoder = self._decoder
+        reason: FinishReason = end.reason
+        if reason == "stop" and decoder.stopped is None and decoder.n_complete_calls:
+            reason = "tool_calls"
         return Finish(
-            reason="length" if reason == "length" else "stop",
-            usage=usage,
-            timings=timings,
-            stop=self._decoder.stopped,
-            seed=seed,
+            reason=reason,
+            usage=replace(end.usage, completion_tokens=self._n_tokens, reasoning_tokens=decoder.n_reasoning),
+            timings=end.timings,
+            stop=decoder.stopped,
+            seed=end.seed,
+            tokens=decoder.trailing,
+            raw=tuple(self._raw[: decoder.n_kept]),
         )
 
 
@@ -125,6 +185,17 @@ class ChatStream(Iterator[Event]):
         self._answer: _Answer | None = None
         self._tokens: TokenStream | None = None
         self._closed = False
+        self._beside: tuple[ChatStream, ...] = ()  # those that begin together with this one
+
+    def _start(self) -> TokenStream:
+        if self._tokens is None:
+            self._answer = _Answer(self._engine, self._request)
+            tokens = self._engine.generate(self._answer.token_request, cancel=self._cancel)
+            self._tokens = tokens
+            if self._closed:  # meanwhile
+                tokens.close()
+            tokens.start()
+        return self._tokens
 
     def __next__(self) -> Event:
         """Waits for the next event."""
@@ -139,18 +210,19 @@ class ChatStream(Iterator[Event]):
         return self._ready.popleft()
 
     def _pull(self) -> None:
-        answer, tokens = self._answer, self._tokens
-        if answer is None or tokens is None:
-            answer = self._answer = _Answer(self._engine, self._request)
-            tokens = self._tokens = TokenStream(self._engine, answer.token_request, self._cancel)
-            if self._closed:  # meanwhile
-                tokens.close()
+        if self._tokens is None:
+            for stream in self._beside:
+                stream._beside = ()  # from now on each can be dropped alone
+                if not stream._closed:
+                    stream._start()
+        tokens, answer = self._start(), self._answer
+        assert answer is not None  # noqa: S101
         event = next(tokens, None)
         if event is not None:
             self._ready.extend(answer.take(event))
-        if answer.stopped_at is not None:
+        if answer.stopped:
             self._ready.extend(answer.stop(tokens))
-        if event is None or answer.stopped_at is not None:
+        if event is None or answer.stopped:
             self._closed = True
 
     def close(self) -> None:
@@ -205,15 +277,15 @@ class AsyncChatStream(AsyncIterator[Event]):
         if answer is None or tokens is None:
             # Opening a model and encoding a long prompt must not keep the event loop busy.
             answer = self._answer = await asyncio.to_thread(_Answer, self._engine, self._request)
-            tokens = self._tokens = AsyncTokenStream(self._engine, answer.token_request, self._cancel)
+            tokens = self._tokens = self._engine.agenerate(answer.token_request, cancel=self._cancel)
             if self._closed:  # meanwhile
                 tokens.close()
         event = await anext(tokens, None)
         if event is not None:
             self._ready.extend(answer.take(event))
-        if answer.stopped_at is not None:
+        if answer.stopped:
             self._ready.extend(answer.stop(tokens))
-        if event is None or answer.stopped_at is not None:
+        if event is None or answer.stopped:
             self._closed = True
 
     def close(self) -> None:
@@ -235,3 +307,52 @@ def _is_thinking(model: Model, prompt: Sequence[int]) -> bool:
     borders = {model.token_assistant, model.token_think_open, model.token_think_close} - {None}
     last = next((token for token in reversed(prompt) if token in borders), None)
     return last is not None and last == model.token_think_open
+
+
+def _guide(model: Model, request: ChatRequest, room: int, *, reasoning: bool) -> Guide | None:
+    """What the answer is held to: tools, a response format, a budget for thinking.
+
+    Raises:
+        InvalidRequestError: Something that can not be followed; max_tokens below the shortest answer, with the number.
+        UnsupportedError: A part of a schema that can not be enforced.
+    """
+    if request.max_tokens is not None:
+        room = min(room, request.max_tokens)
+    guide: Guide | None = None
+    if request.tools or request.response_format is not None:
+        plan = constraints.compile(
+            request,
+            model,
+            thinking=reasoning,
+            tool_choice=request.tool_choice,
+            parallel_tool_calls=request.parallel_tool_calls,
+            strict=request.strict,
+        )
+        if plan is not None and room > 0:
+            plan.limit(room)
+        guide = plan
+    if not reasoning or request.max_thinking_tokens is None or model.token_think_close is None:
+        return guide
+    return ThinkingBudget(guide, think_close=model.token_think_close, budget=request.max_thinking_tokens)
+
+
+def _resume_points(model: Model, prompt: Sequence[int]) -> tuple[int, ...] | None:
+    """Where later requests will leave this prompt: after the header of the turn, when tags follow it.
+
+    A later prompt shows the turn without its thinking, so that what comes after the header is another tag.
+    """
+    after = next((len(prompt) - i for i, token in enumerate(reversed(prompt)) if token == model.token_assistant), 0)
+    return (after,) if 0 < after < len(prompt) and len(prompt) - after <= 2 else None
+
+
+def _parser(model: Model) -> ParseTurn:
+    """Reads a sampled turn back, for histories that hold raw tokens."""
+
+    def parse(tokens: Sequence[int], thinks: bool) -> Message | None:
+        turn = parse_turn(model, tokens, reasoning=thinks, tools=True)
+        if any(not call.complete for call in turn.tool_calls):
+            return None
+        calls = tuple(ToolCall(call.name, call.arguments, call.id) for call in turn.tool_calls)
+        return Message("assistant", turn.text, turn.reasoning, calls)
+
+    return parse

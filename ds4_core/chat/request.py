@@ -8,77 +8,37 @@ import numbers
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any
 
+from ds4_core.chat.messages import ROLES, Message, Role, ToolCall, as_message, as_messages, as_tool_call
+from ds4_core.chat.protocol import DEFAULT_EFFORT, EFFORTS, RELEASES, Effort, Release
+from ds4_core.chat.response_format import ResponseFormat, as_response_format
+from ds4_core.chat.tools import Tool, as_tool, as_tools
 from ds4_core.errors import InvalidRequestError, UnsupportedError
 
-Role = Literal["system", "developer", "user", "assistant", "latest_reminder"]
-ROLES: tuple[str, ...] = get_args(Role)
+__all__ = [
+    "REQUEST_OPTIONS",
+    "ROLES",
+    "ChatRequest",
+    "Message",
+    "ResponseFormat",
+    "Role",
+    "Sampling",
+    "Tool",
+    "ToolCall",
+    "as_message",
+    "as_messages",
+    "as_response_format",
+    "as_tool",
+    "as_tool_call",
+    "as_tools",
+    "build_request",
+    "unknown_option",
+]
 
 _MAX_I32 = 2**31 - 1
 _MAX_F32 = 3.4028234663852886e38
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a conversation.
-
-    Attributes:
-        role: Who speaks, one of `ROLES`.
-        content: The text.
-        reasoning: The thinking that led to an assistant message. Kept beside the text; a prompt with thinking off
-            leaves it out.
-
-    Raises:
-        InvalidRequestError: An unknown role, or a text that is no str.
-    """
-
-    role: Role
-    content: str
-    reasoning: str = ""
-
-    def __post_init__(self) -> None:
-        if self.role not in ROLES:
-            raise InvalidRequestError(f"unknown message role {self.role!r}; known roles: {', '.join(ROLES)}")
-        for name in ("content", "reasoning"):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                raise InvalidRequestError(
-                    f"the {name} of a message with role {self.role!r} is {value!r:.80}: it must be a str"
-                )
-
-
-_MESSAGE_KEYS = ("role", "content", "reasoning", "reasoning_content", "tool_calls")
-
-
-def as_message(message: Message | Mapping[str, Any]) -> Message:
-    """A message from the usual dict form; a Message is returned as it is.
-
-    Args:
-        message: With "role" and "content"; "reasoning", also known as "reasoning_content", holds the thinking.
-            "tool_calls" must be empty. The content of an assistant message may be None.
-
-    Raises:
-        UnsupportedError: The message is a tool result or holds tool calls.
-        InvalidRequestError: The role or a key is unknown, or the content is no text.
-    """
-    if isinstance(message, Message):
-        return message
-    if not isinstance(message, Mapping):
-        raise InvalidRequestError(f"a message is {message!r:.80}: it must be a Message or a dict")
-    role, content = message.get("role"), message.get("content")
-    if role == "tool" or message.get("tool_calls"):
-        raise UnsupportedError("tool calls and tool results are not supported yet; leave them out of the messages")
-    for key in message:
-        if key not in _MESSAGE_KEYS:
-            raise InvalidRequestError(f"a message has the unknown key {key!r}; known keys: {', '.join(_MESSAGE_KEYS)}")
-    if content is None and role == "assistant":
-        content = ""
-    thoughts = [message[key] for key in ("reasoning", "reasoning_content") if message.get(key) is not None]
-    if len(thoughts) == 2 and thoughts[0] != thoughts[1]:
-        raise InvalidRequestError("a message has both reasoning and reasoning_content, and they differ; give one")
-    return Message(role, content, reasoning=thoughts[0] if thoughts else "")  # type: ignore[arg-type] # checked there
 
 
 def _integer(name: str, value: object, low: int, high: int | None, more: str = "") -> int:
@@ -114,6 +74,10 @@ class Sampling:
         top_k: Keeps this many tokens; default 0, which keeps all.
         min_p: Drops tokens less likely than this share of the most likely one, 0..1; default 0.
         seed: Same seed, same prompt, same tokens; 0 .. 2**64 - 1. None draws a seed and reports it in the Finish event.
+        repetition_penalty: Above 0; weakens tokens of the prompt and of the answer; default 1, which is off.
+        presence_penalty: Subtracted once from the logits of tokens that the answer has; default 0.
+        frequency_penalty: Subtracted once per occurrence in the answer; default 0.
+        logit_bias: Token id -> value added to its logit; `-inf` forbids it.
 
     Raises:
         InvalidRequestError: A value of another type or out of range.
@@ -124,6 +88,10 @@ class Sampling:
     top_k: int = 0
     min_p: float = 0.0
     seed: int | None = None
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         temperature = _number("temperature", self.temperature, lambda t: 0 <= t <= _MAX_F32, "of 0 or more")
@@ -134,6 +102,14 @@ class Sampling:
         object.__setattr__(self, "top_k", _integer("top_k", self.top_k, 0, _MAX_I32, "; 0 keeps all"))
         if self.seed is not None:
             object.__setattr__(self, "seed", _integer("seed", self.seed, 0, 2**64 - 1, ", or None"))
+        penalty = _number("repetition_penalty", self.repetition_penalty, lambda p: 0 < p <= _MAX_F32, "above 0")
+        object.__setattr__(self, "repetition_penalty", penalty)
+        for name in ("presence_penalty", "frequency_penalty"):
+            value = _number(name, getattr(self, name), lambda p: abs(p) <= _MAX_F32, "that is finite")
+            object.__setattr__(self, name, value)
+        if not isinstance(self.logit_bias, Mapping):
+            raise InvalidRequestError(f"logit_bias={self.logit_bias!r:.80}: it must be a dict of token ids and numbers")
+        object.__setattr__(self, "logit_bias", dict(self.logit_bias))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +124,26 @@ class ChatRequest:
         stop: The visible answer ends before the first of these strings; thinking is not searched.
         n_ctx: Most tokens of prompt and answer together; None takes the model's trained context length, at most
             `ds4_core.engine.DEFAULT_N_CTX`.
-        thinking: Whether the model is asked to think first; only False is supported.
+        thinking: Whether the model is asked to think first.
+        effort: How much it thinks, if it does: "low", "high" or "max"; None is "high". It may be set with thinking off,
+            where it says nothing.
+        release: Release of the message encoding, "original" or "0731"; None is what the model file says.
+        tools: Tools the model may call; dicts are taken as `as_tool` takes them. A `prompt` is not told of them.
+        response_format: What the answer must look like, in any form that `as_response_format` takes; None is any text.
+            A `prompt` is not told of it.
         timeout_s: Most seconds the generation may take; None is no limit.
+        min_tokens: So many tokens are drawn before one may end the answer.
+        stop_token_ids: Tokens that end the answer, beside the end of the turn.
+        ignore_eos: The model's end of turn does not end the answer.
+        tool_choice: "auto" (text or calls), "none", "required" or "any", or the name of a tool, also in OpenAI's dict
+            form; None is "auto".
+        parallel_tool_calls: Whether one answer may hold several calls.
+        strict: Whether arguments have to fit the schemas of their tools.
+        max_thinking_tokens: After so many tokens of thinking `</think>` follows; None is no limit.
+        logprobs: Whether events carry the log-probabilities of their tokens.
+        top_logprobs: How many of the most likely tokens at each position go with them.
 
     Raises:
-        UnsupportedError: Thinking is asked for.
         InvalidRequestError: A value of another type or out of range, or not exactly one of messages and a prompt.
     """
 
@@ -163,7 +154,20 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     n_ctx: int | None = None
     thinking: bool = False
+    effort: Effort | None = None
+    release: Release | None = None
+    tools: tuple[Tool, ...] = ()
+    response_format: ResponseFormat | None = None
     timeout_s: float | None = None
+    min_tokens: int = 0
+    stop_token_ids: tuple[int, ...] = ()
+    ignore_eos: bool = False
+    tool_choice: str | Mapping[str, Any] | None = None
+    parallel_tool_calls: bool = True
+    strict: bool = False
+    max_thinking_tokens: int | None = None
+    logprobs: bool = False
+    top_logprobs: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.messages, tuple | list):
@@ -184,8 +188,17 @@ class ChatRequest:
             raise InvalidRequestError(f"sampling={self.sampling!r:.80}: it must be a Sampling")
         if not isinstance(self.thinking, bool):
             raise InvalidRequestError(f"thinking={self.thinking!r:.80}: it must be True or False")
-        if self.thinking:
-            raise UnsupportedError("thinking=True is not supported yet; leave thinking off")
+        for name, known in (("effort", EFFORTS), ("release", RELEASES)):
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise InvalidRequestError(f"{name}={value!r:.80}: it must be None or one of {', '.join(known)}")
+        object.__setattr__(self, "tools", as_tools(self.tools))
+        object.__setattr__(self, "response_format", as_response_format(self.response_format))
+        if self.prompt is not None and self.thinking:
+            raise InvalidRequestError(
+                "a request with a prompt has thinking=True; whether the model thinks is for the prompt to say, by "
+                "ending in <think>: leave thinking off"
+            )
         if not isinstance(self.stop, tuple | list) or not all(isinstance(stop, str) and stop for stop in self.stop):
             raise InvalidRequestError(f"stop={self.stop!r:.80} must be a list of strings, none of them empty")
         object.__setattr__(self, "stop", tuple(self.stop))
@@ -196,6 +209,31 @@ class ChatRequest:
         if self.timeout_s is not None:
             timeout = _number("timeout_s", self.timeout_s, lambda t: t > 0, "of seconds above 0, or None")
             object.__setattr__(self, "timeout_s", timeout)
+        object.__setattr__(self, "min_tokens", _integer("min_tokens", self.min_tokens, 0, _MAX_I32))
+        if self.max_tokens is not None and self.min_tokens > self.max_tokens:
+            raise InvalidRequestError(f"min_tokens={self.min_tokens} is more than max_tokens={self.max_tokens}")
+        if not isinstance(self.stop_token_ids, tuple | list):
+            raise InvalidRequestError(f"stop_token_ids={self.stop_token_ids!r:.80}: it must be a list of token ids")
+        stops = tuple(_integer("a stop token id", token, 0, _MAX_I32) for token in self.stop_token_ids)
+        object.__setattr__(self, "stop_token_ids", stops)
+        for name in ("ignore_eos", "logprobs", "parallel_tool_calls", "strict"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidRequestError(f"{name}={getattr(self, name)!r:.80}: it must be True or False")
+        if self.max_thinking_tokens is not None:
+            most = _integer("max_thinking_tokens", self.max_thinking_tokens, 0, _MAX_I32, ", or None")
+            object.__setattr__(self, "max_thinking_tokens", most)
+        object.__setattr__(self, "top_logprobs", _integer("top_logprobs", self.top_logprobs, 0, _MAX_I32))
+        if self.tool_choice is not None and not isinstance(self.tool_choice, str | Mapping):
+            raise InvalidRequestError(f"tool_choice={self.tool_choice!r:.80}: it must be a name, a dict, or None")
+        if self.ignore_eos and (self.tools or self.response_format):
+            raise InvalidRequestError("ignore_eos=True contradicts tools and response formats, whose answers end")
+        if self.top_logprobs and not self.logprobs:
+            raise InvalidRequestError(f"top_logprobs={self.top_logprobs} says nothing without logprobs=True")
+
+    @property
+    def effective_effort(self) -> Effort | None:
+        """How much the model thinks; None when it does not."""
+        return (self.effort or DEFAULT_EFFORT) if self.thinking else None
 
 
 #: What a caller may set for one request, by the names that every adapter uses.
@@ -254,6 +292,8 @@ def build_request(
             raise TypeError(unknown_option(name, REQUEST_OPTIONS))
     known = {name: value for name, value in overrides.items() if name in REQUEST_OPTIONS}
     values = {**options, **{name: value for name, value in known.items() if value is not None or name in _NULLABLE}}
+    if values.get("thinking") is True:
+        raise UnsupportedError("thinking=True is not supported yet; leave thinking off")
     stop = values.get("stop")
     drawn = {name: values[name] for name in _SAMPLING if values.get(name) is not None}
     return ChatRequest(

@@ -9,8 +9,18 @@ from itertools import islice
 
 import pytest
 
-from ds4_core import CancelFlag, Engine, GenerationCancelled, InvalidRequestError, UnsupportedError
-from ds4_core.chat import ChatRequest, Finish, Message, Sampling, TextDelta, collect, encode_messages, render_text
+from ds4_core import CancelFlag, Engine, GenerationCancelled, InvalidRequestError
+from ds4_core.chat import (
+    ChatRequest,
+    Finish,
+    Message,
+    Sampling,
+    TextDelta,
+    collect,
+    encode_messages,
+    encode_request,
+    render_text,
+)
 from ds4_core.chat.answer import agenerate, generate
 from ds4_core.errors import ContextOverflowError, GenerationTimeoutError
 from ds4_core.generation import LOOKAHEAD
@@ -216,11 +226,83 @@ def test_requests_of_many_threads_give_the_same_answers(engine):
     assert answers == [ANSWER] * 16
 
 
-def test_request_for_what_is_not_there_is_refused():
-    with pytest.raises(UnsupportedError):
-        ask(thinking=True)
+def test_conversation_without_messages_is_refused():
     with pytest.raises(InvalidRequestError):
         ask(())
+
+
+def test_the_greatest_effort_needs_a_context_for_it(engine):
+    with pytest.raises(InvalidRequestError, match="393216"):
+        next(generate(engine, ask(thinking=True, effort="max", n_ctx=4096)))
+
+
+def follow_up(messages, answer, question="And of Italy?"):
+    turn = Message("assistant", answer.text, answer.reasoning, raw=answer.finish.raw)
+    return (*messages, turn, Message("user", question))
+
+
+def test_a_turn_that_the_encoding_keeps_is_cached_to_its_last_token(engine):
+    first = collect(generate(engine, ask()))
+    usage = first.finish.usage
+    second = collect(generate(engine, ask(follow_up(QUESTION, first))))
+    # The token that ended the turn was drawn and never computed.
+    assert second.finish.usage.cached_tokens == usage.prompt_tokens + usage.completion_tokens - 1
+
+
+def test_a_turn_cut_by_max_tokens_is_cached_as_well(engine):
+    first = collect(generate(engine, ask(STORY, max_tokens=9)))
+    assert first.finish.reason == "length"
+    usage = first.finish.usage
+    second = collect(generate(engine, ask(follow_up(STORY, first, "Go on."))))
+    assert second.finish.usage.cached_tokens >= usage.prompt_tokens + usage.completion_tokens - 1
+
+
+def test_a_turn_whose_thinking_is_dropped_is_cached_to_its_header(engine):
+    model = engine.model
+    asked = ask(thinking=True, max_tokens=40)
+    prompt = encode_request(model, asked)
+    first = collect(generate(engine, asked))
+    again = ask(follow_up(QUESTION, first), thinking=True, max_tokens=4)
+    header = max(i for i, token in enumerate(prompt) if token == model.token_assistant) + 1
+    rendered = encode_request(model, again)
+    assert rendered[:header] == prompt[:header]
+    second = collect(generate(engine, again))
+    assert second.finish.usage.cached_tokens == header
+
+
+def test_stop_text_does_not_stay_in_what_later_requests_start_from(engine):
+    first = collect(generate(engine, ask(stop=("France",))))
+    assert first.finish.stop == "France"
+    second = collect(generate(engine, ask(follow_up(QUESTION, first))))
+    kept = len(first.finish.raw)
+    assert second.finish.usage.cached_tokens == first.finish.usage.prompt_tokens + kept
+    assert "France" not in engine.model.detokenize(list(first.finish.raw)).decode()
+
+
+def test_logprobs_go_with_the_events_one_to_one(engine):
+    answer = collect(generate(engine, ask(logprobs=True, top_logprobs=3)))
+    tokens = list(answer.tokens)
+    assert [token.token for token in tokens] == list(answer.finish.raw)
+    assert len(tokens) == answer.finish.usage.completion_tokens
+    assert b"".join(token.bytes for token in tokens if token.section == "text").decode() == answer.text
+    assert tokens[-1].section == "eos"
+    with engine.session() as session:
+        session.sync(encode_request(engine.model, ask()))
+        for token in tokens:
+            top = session.logprobs(top_k=3)
+            assert [one.token for one in token.top] == [score.token for score in top]
+            assert [one.logprob for one in token.top] == pytest.approx([score.logprob for score in top], abs=1e-5)
+            assert token.logprob == pytest.approx(session.logprobs([token.token])[0].logprob, abs=1e-5)
+            session.eval(token.token)
+
+
+def test_thinking_is_told_apart_from_the_answer(engine):
+    answer = collect(generate(engine, ask(thinking=True, logprobs=True, max_tokens=60)))
+    assert answer.finish.usage.reasoning_tokens > 0
+    assert "think>" not in answer.text
+    sections = [token.section for token in answer.tokens]
+    assert sections[0] == "reasoning"
+    assert sections.count("reasoning") == answer.finish.usage.reasoning_tokens
 
 
 async def test_awaited_stream_is_the_same_stream(engine):

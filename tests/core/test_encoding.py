@@ -1,33 +1,38 @@
-"""The message encoding: the official renderings, the ids behind them, and that text can not forge control tokens."""
+"""Messages, requests and the prompts they become: what is accepted, what is refused, and what depends on the model."""
 
-import json
-from pathlib import Path
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ds4_core import InvalidRequestError, Model, UnsupportedError
-from ds4_core.chat import ChatRequest, Message, Sampling, Special, as_message, count_tokens, encode_messages, encode_raw
-from ds4_core.chat.encoding import encode, render, render_prompt, render_text
+from ds4_core.chat import (
+    ChatRequest,
+    Message,
+    ResponseFormat,
+    Sampling,
+    Special,
+    Tool,
+    ToolCall,
+    as_message,
+    as_response_format,
+    as_tool_call,
+    as_tools,
+    check_effort,
+    count_tokens,
+    encode_messages,
+    encode_raw,
+    encode_request,
+    release_of,
+    render_text,
+)
+from ds4_core.chat.encoding import MAX_EFFORT_MIN_N_CTX, PromptOptions, encode, render_prompt
+from ds4_core.chat.protocol import RELEASES
 from ds4_core.chat.request import build_request
 
-CASES = json.loads((Path(__file__).parent / "encoding_golden.json").read_text(encoding="utf-8"))
-
-
-def arguments(case):
-    names = ("tools", "response_format", "thinking", "effort", "release")
-    return {name: case[name] for name in names}
-
-
-def is_plain(case):
-    uses_tools = any(m["role"] == "tool" or m.get("tool_calls") for m in case["messages"])
-    return not (case["tools"] or case["response_format"] or case["thinking"] or uses_tools)
-
-
-PLAIN = [case for case in CASES if is_plain(case)]
-OTHERS = [case for case in CASES if not is_plain(case)]
+ADD = {"type": "function", "function": {"name": "add", "description": "Add.", "parameters": {"type": "object"}}}
+CALL = {"id": "k", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
 
 
 @pytest.fixture(scope="module")
@@ -36,44 +41,26 @@ def tiny():
         yield model
 
 
-def test_golden_file_has_both_kinds_of_cases():
-    assert len(PLAIN) >= 10
-    assert len(OTHERS) >= 40
-
-
-@pytest.mark.parametrize("case", PLAIN, ids=lambda case: case["name"])
-def test_plain_conversation_renders_as_the_official_encoding(case):
-    assert render_text(case["messages"], **arguments(case)) == case["rendered"]
-
-
-@pytest.mark.parametrize("case", OTHERS, ids=lambda case: case["name"])
-def test_what_is_not_supported_is_refused_and_never_left_out(case):
-    with pytest.raises(UnsupportedError, match="not supported yet"):
-        render_text(case["messages"], **arguments(case))
-
-
-def test_reasoning_of_earlier_turns_is_left_out_without_thinking():
-    messages = [Message("user", "q"), Message("assistant", "a", reasoning="because"), Message("user", "r")]
-    assert "because" not in render_text(messages)
-
-
-@pytest.mark.parametrize("case", PLAIN, ids=lambda case: case["name"])
-def test_ids_spell_the_rendered_text(tiny, case):
-    messages = [as_message(message) for message in case["messages"]]
-    # The small vocabulary has no token for a reminder.
-    if any(message.role == "latest_reminder" for message in messages):
-        with pytest.raises(UnsupportedError, match="latest_reminder"):
-            encode(tiny, render(messages))
-    else:
-        assert tiny.detokenize(encode(tiny, render(messages))).decode() == case["rendered"]
-
-
 def test_prompt_always_ends_in_an_open_turn_of_the_assistant():
-    opening = [Special.ASSISTANT, Special.THINK_CLOSE]
-    for roles in (["user"], ["system"], ["user", "assistant"], ["system", "user", "assistant", "user"], ["developer"]):
-        segments = render_prompt([Message(role, "x") for role in roles])
-        assert segments[-2:] == opening
-        assert segments[-4:-2] != opening
+    for roles in (
+        ["user"],
+        ["system"],
+        ["user", "assistant"],
+        ["system", "user", "assistant", "user"],
+        ["developer"],
+        ["tool"],
+        ["user", "system"],
+        ["assistant", "latest_reminder"],
+        ["user", "latest_reminder"],
+        [],
+    ):
+        for thinking, tag in ((False, Special.THINK_CLOSE), (True, Special.THINK_OPEN)):
+            segments = render_prompt([Message(role, "x") for role in roles], PromptOptions(thinking=thinking))
+            controls = [segment for segment in segments if isinstance(segment, Special)]
+            if controls[-1] is Special.LATEST_REMINDER:
+                controls.pop()
+            assert controls[-2:] == [Special.ASSISTANT, tag]
+            assert controls[-3] in (Special.USER, Special.EOS, Special.BOS, Special.LATEST_REMINDER)
 
 
 def test_neighbouring_texts_are_joined_before_tokenizing(tiny):
@@ -90,22 +77,6 @@ def test_control_tokens_are_single_ids(tiny):
     assert ids[2:-2] == tiny.tokenize("Hello")
 
 
-LITERALS = [special.value for special in Special]
-
-
-@settings(deadline=None)
-@given(st.lists(st.sampled_from([*LITERALS, "<", "｜", "think", ">", "a", " ", "\n", "é"]), max_size=12).map("".join))
-def test_text_of_a_caller_never_becomes_a_control_token(text):
-    with Model("ds4-tiny") as model:
-        controls = {model.find_token(literal) for literal in LITERALS} - {None}
-        messages = [Message("system", text), Message("user", text), Message("assistant", text), Message("user", text)]
-        found = [token for token in encode_messages(model, messages) if token in controls]
-        bos, eos, user = model.token_bos, model.token_eos, model.token_user
-        opening = [model.token_assistant, model.token_think_close]
-        assert found == [bos, user, *opening, eos, user, *opening]
-        assert model.detokenize(encode_messages(model, messages)).decode() == render_text(messages)
-
-
 def test_raw_prompt_is_used_as_it_is_with_its_control_tokens(tiny):
     messages = [Message("system", "Be concise."), Message("user", "Hello!")]
     assert encode_raw(tiny, render_text(messages)) == encode_messages(tiny, messages)
@@ -117,28 +88,239 @@ def test_count_tokens_is_the_length_of_the_prompt(tiny):
     assert count_tokens(tiny, messages) == len(encode_messages(tiny, messages))
 
 
-def test_lone_surrogate_is_refused_with_its_place(tiny):
-    with pytest.raises(InvalidRequestError, match=r"U\+D800 at character 1"):
-        encode_messages(tiny, [Message("user", "a\ud800")])
+def test_counting_with_tools_and_thinking_is_exact(tiny):
+    messages = [Message("user", "What is 17 + 25?")]
+    options = {"tools": [ADD], "thinking": True, "effort": "max", "response_format": {"type": "object"}}
+    text = render_text(messages, **options)
+    assert count_tokens(tiny, messages, **options) == len(tiny.tokenize(text, parse_special=True))
+
+
+def test_a_request_to_think_without_an_effort_means_high(tiny):
+    messages = [Message("user", "x")]
+    high = encode_messages(tiny, messages, thinking=True, effort="high")
+    assert encode_messages(tiny, messages, thinking=True) == high
+    assert encode_messages(tiny, messages, thinking=True, effort="low") != high
+    assert count_tokens(tiny, messages, thinking=True) == len(high)
+    assert ChatRequest(tuple(messages), thinking=True).effective_effort == "high"
+    assert ChatRequest(tuple(messages), thinking=True, effort="low").effective_effort == "low"
+    assert ChatRequest(tuple(messages), effort="max").effective_effort is None
+
+
+def test_effort_max_needs_a_large_context():
+    check_effort("max", MAX_EFFORT_MIN_N_CTX)
+    check_effort("high", 100)
+    check_effort(None, 100)
+    with pytest.raises(InvalidRequestError, match=r"393216.*393215"):
+        check_effort("max", MAX_EFFORT_MIN_N_CTX - 1)
 
 
 @pytest.mark.parametrize(
-    ("message", "error"),
+    ("metadata", "release"),
     [
-        ({"role": "wizard", "content": "x"}, InvalidRequestError),
-        ({"role": "user", "content": None}, InvalidRequestError),
-        ({"role": "user", "content": [{"type": "text"}]}, InvalidRequestError),
-        ({"role": "user", "content": "x", "reasonning": "y"}, InvalidRequestError),
-        ({"role": "user", "content": "x", "name": "Ann"}, InvalidRequestError),
-        ({"role": "assistant", "content": "x", "reasoning": 5}, InvalidRequestError),
-        ({"role": "assistant", "content": "x", "reasoning": "a", "reasoning_content": "b"}, InvalidRequestError),
-        ("hello", InvalidRequestError),
-        ({"role": "tool", "content": "3", "tool_call_id": "k"}, UnsupportedError),
+        ({}, "0731"),
+        ({"general.name": "DeepSeek V4 Flash"}, "0731"),
+        ({"general.name": "DeepSeek-V4-Flash-Original"}, "original"),
+        ({"general.name": "DeepSeek V4", "general.version": "original release"}, "original"),
+        ({"general.version": "0731"}, "0731"),
+        ({"general.name": "Aboriginal languages"}, "0731"),
+        ({"general.name": 5}, "0731"),
     ],
 )
-def test_message_that_can_not_be_encoded_is_refused(message, error):
-    with pytest.raises(error):
+def test_release_is_what_the_file_says(metadata, release):
+    assert release_of(metadata) == release
+
+
+def test_release_of_the_file_decides_unless_the_request_does(tiny):
+    class Original:
+        metadata: ClassVar = {"general.version": "original"}
+        tokenize, find_token = tiny.tokenize, tiny.find_token
+
+    messages = (Message("user", "x"),)
+    request = ChatRequest(messages, thinking=True, effort="max")
+    original, newer = (
+        encode_messages(tiny, messages, thinking=True, effort="max", release=release) for release in RELEASES
+    )
+    assert original != newer
+    assert encode_request(tiny, request) == newer
+    assert encode_request(Original(), request) == original
+    assert encode_request(Original(), replace(request, release="0731")) == newer
+
+
+def test_request_becomes_the_prompt_it_asks_for(tiny):
+    messages = (Message("system", "Be concise."), Message("user", "1 + 1?"))
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    request = ChatRequest(messages, tools=(ADD,), response_format=schema, thinking=True)
+    text = render_text(messages, tools=[ADD], response_format=schema, thinking=True, effort="high")
+    assert tiny.detokenize(encode_request(tiny, request)).decode() == text
+    assert encode_request(tiny, ChatRequest(prompt=text)) == encode_request(tiny, request)
+
+
+def test_lone_surrogate_is_refused_with_its_place(tiny):
+    for message in (
+        Message("user", "a\ud800"),
+        Message("assistant", "", tool_calls=(ToolCall("f", '{"x": "a\ud800"}'),)),
+        Message("assistant", "", tool_calls=(ToolCall("f", r'{"x": "a\ud800"}'),)),
+        Message("tool", "a\ud800"),
+    ):
+        with pytest.raises(InvalidRequestError, match=r"messages\[1\].*U\+D800"):
+            encode_messages(tiny, [Message("user", "x"), message])
+    with pytest.raises(InvalidRequestError, match=r"U\+D800 at character 1 of its content"):
+        encode_messages(tiny, [Message("user", "a\ud800")])
+    with pytest.raises(InvalidRequestError, match=r"tools\[0\]"):
+        as_tools([{"name": "f", "description": "\ud800"}])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "wizard", "content": "x"},
+        {"role": ["user"], "content": "x"},
+        {"role": "user", "content": None},
+        {"role": "tool", "content": None},
+        {"role": "user", "content": [{"type": "text"}]},
+        {"role": "user", "content": "x", "reasonning": "y"},
+        {"role": "user", "content": "x", "name": "Ann"},
+        {"role": "user", "content": "x", "reasoning": "y"},
+        {"role": "user", "content": "x", "tool_calls": [CALL]},
+        {"role": "user", "content": "x", "tool_call_id": "k"},
+        {"role": "user", "content": "x", "raw": [1]},
+        {"role": "assistant", "content": "x", "reasoning": 5},
+        {"role": "assistant", "content": "x", "reasoning": "a", "reasoning_content": "b"},
+        {"role": "assistant", "content": "x", "raw": "abc"},
+        {"role": "assistant", "content": "x", "raw": [True]},
+        {"role": "assistant", "content": "x", "raw": [-1]},
+        {"role": "assistant", "content": "x", "tool_calls": CALL},
+        {"role": "assistant", "content": "x", "tool_calls": ["f"]},
+        {"role": "assistant", "content": "x", "tool_calls": [{"id": "k"}]},
+        {"role": "assistant", "content": "x", "tool_calls": [{**CALL, "type": "web_search"}]},
+        {"role": "assistant", "content": "x", "tool_calls": [{**CALL, "extra": 1}]},
+        {"role": "assistant", "content": "x", "tool_calls": [{**CALL, "id": 5}]},
+        {"role": "assistant", "content": "x", "tool_calls": [{"function": {"name": None}}]},
+        {"role": "assistant", "content": "x", "tool_calls": [{"function": {"name": "f", "arguments": [1]}}]},
+        {"role": "assistant", "content": "x", "tool_calls": [{"function": {"name": "f", "arguments": {"a": {1}}}}]},
+        "hello",
+    ],
+)
+def test_message_that_can_not_be_encoded_is_refused_with_its_number(message):
+    with pytest.raises(InvalidRequestError):
         as_message(message)
+    with pytest.raises(InvalidRequestError, match=r"messages\[1\]"):
+        render_text([{"role": "user", "content": "x"}, message])
+
+
+def test_messages_come_as_dicts_or_as_they_are():
+    message = as_message({"role": "assistant", "content": None, "tool_calls": [CALL], "raw": [5, 6]})
+    assert message == Message("assistant", "", tool_calls=(ToolCall("add", '{"a": 1}', "k"),))
+    assert message.raw == (5, 6)
+    assert as_message(message) is message
+    assert as_tool_call({"function": {"name": "f", "arguments": {"é": 1}}}) == ToolCall("f", '{"é": 1}')
+    assert as_tool_call({"function": {"name": "f"}}) == ToolCall("f", "{}")
+    for messages in ("x", {"role": "user", "content": "x"}, None):
+        with pytest.raises(InvalidRequestError, match="list of messages"):
+            render_text(messages)
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        "add",
+        {"type": "web_search"},
+        {"type": "function"},
+        {"type": "function", "function": "add"},
+        {"type": "function", "function": {"description": "x"}},
+        {"type": "function", "function": {"name": 5}},
+        {"type": "function", "function": {"name": ""}},
+        {"type": "function", "function": {"name": 'a"b'}},
+        {"type": "function", "function": {"name": "a\nb"}},
+        {"type": "function", "function": {"name": "add", "parameters": "none"}},
+        {"type": "function", "function": {"name": "add", "description": 5}},
+        {"type": "function", "function": {"name": "add", "parameters": {"default": {1}}}},
+        ADD,  # a second one of the name
+    ],
+)
+def test_tool_that_can_not_be_shown_is_refused_with_its_number(tool):
+    with pytest.raises(InvalidRequestError, match=r"tools\[1\]"):
+        as_tools([ADD, tool])
+    with pytest.raises(InvalidRequestError, match=r"tools\[1\]"):
+        ChatRequest((Message("user", "x"),), tools=(ADD, tool))
+
+
+def test_tools_come_in_several_forms():
+    function = ADD["function"]
+    (tool,) = as_tools([ADD])
+    assert (tool.name, tool.description, tool.parameters) == ("add", "Add.", {"type": "object"})
+    assert as_tools([function]) == as_tools([Tool("add", "Add.", {"type": "object"})]) == as_tools([tool]) == (tool,)
+    assert as_tools(None) == as_tools([]) == ()
+    assert '"strict": true' in render_text([], tools=[{"type": "function", "function": {**function, "strict": True}}])
+    for tools in ("x", ADD, 5):
+        with pytest.raises(InvalidRequestError, match="list of tools"):
+            as_tools(tools)
+
+
+def test_later_changes_of_a_tool_change_no_request():
+    function = {"name": "add", "parameters": {"type": "object"}}
+    request = ChatRequest((Message("user", "x"),), tools=(function,), response_format=function["parameters"])
+    function["parameters"]["type"] = "string"
+    assert request.tools[0].parameters == request.response_format.schema == {"type": "object"}
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "schema"),
+    [
+        ({"type": "json_object"}, "json_object", {"type": "object"}),
+        ({"type": "object", "title": "A"}, "json_schema", {"type": "object", "title": "A"}),
+        ({"type": ["string", "null"]}, "json_schema", {"type": ["string", "null"]}),
+        ({"anyOf": [{}]}, "json_schema", {"anyOf": [{}]}),
+        ({"type": "json_schema", "json_schema": {"name": "a", "schema": {"a": 1}}}, "json_schema", {"a": 1}),
+        ({"type": "regex", "regex": "[0-9]+"}, "regex", None),
+        ({"type": "lark", "lark": 'start: "a"'}, "lark", None),
+        ({"type": "choice", "choice": ["a", "b", "a"]}, "choice", None),
+        (ResponseFormat("json_object"), "json_object", {"type": "object"}),
+    ],
+)
+def test_response_format_comes_in_several_forms(given, kind, schema):
+    request = ChatRequest((Message("user", "x"),), response_format=given)
+    assert (request.response_format.kind, request.response_format.prompt_schema) == (kind, schema)
+
+
+def test_response_format_of_a_model_class_or_of_nothing():
+    class Answer:
+        @classmethod
+        def model_json_schema(cls):
+            return {"type": "object", "title": "Answer"}
+
+    assert as_response_format(Answer) == ResponseFormat("json_schema", {"type": "object", "title": "Answer"})
+    assert as_response_format({"type": "text"}) is None
+    assert as_response_format(None) is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "json",
+        5,
+        {},
+        {"type": "yaml"},
+        {"type": 5},
+        {"kind": "json_object"},
+        {"type": "json_object", "json_object": {}},
+        {"type": "json_schema"},
+        {"type": "json_schema", "json_schema": {"name": "a"}},
+        {"type": "json_schema", "schema": {"type": "object"}},
+        {"type": "regex"},
+        {"type": "regex", "regex": ""},
+        {"type": "regex", "pattern": "a"},
+        {"type": "lark", "lark": 5},
+        {"type": "choice"},
+        {"type": "choice", "choice": []},
+        {"type": "choice", "choice": ["a", ""]},
+        {"type": "choice", "choice": "ab"},
+        {"type": "object", "default": {1}},
+    ],
+)
+def test_response_format_of_no_known_form_is_refused(given):
+    with pytest.raises(InvalidRequestError, match="response"):
+        ChatRequest((Message("user", "x"),), response_format=given)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +380,10 @@ def test_sampling_takes_the_whole_range_and_numpy_numbers():
         {"stop": 5},
         {"stop": (1,)},
         {"thinking": "no"},
+        {"thinking": None},
+        {"effort": "huge"},
+        {"release": "1999"},
+        {"tools": "add"},
         {"sampling": {"temperature": 0}},
         {"messages": ({"role": "user", "content": "x"},)},
         {"messages": "x"},
@@ -214,7 +400,7 @@ def test_prompt_that_is_no_text_is_refused(prompt):
         ChatRequest(prompt=prompt)
 
 
-@pytest.mark.parametrize("values", [("tool", "x"), ("wizard", "x"), (None, "x"), ("user", 5), ("assistant", "x", None)])
+@pytest.mark.parametrize("values", [("wizard", "x"), (None, "x"), ("user", 5), ("assistant", "x", None)])
 def test_message_with_another_role_or_type_is_refused(values):
     with pytest.raises(InvalidRequestError, match="message"):
         Message(*values)
@@ -226,12 +412,10 @@ def test_thinking_of_a_dict_has_two_names():
         assert message == Message("assistant", "", reasoning="because")
 
 
-def test_effort_and_release_are_checked():
+def test_options_of_a_prompt_are_checked():
     messages = [Message("user", "x")]
     assert render_text(messages, release="original") == render_text(messages)
-    with pytest.raises(UnsupportedError, match="effort"):
-        render_text(messages, effort="max")
-    for values in ({"effort": "huge"}, {"release": "nonsense"}):
+    for values in ({"effort": "huge"}, {"release": "nonsense"}, {"thinking": "no"}, {"response_format": "json"}):
         with pytest.raises(InvalidRequestError, match=next(iter(values))):
             render_text(messages, **values)
 
@@ -277,6 +461,17 @@ def test_option_for_later_is_refused_by_name_unless_empty(name):
     assert build_request({}, {name: None}, prompt="x").prompt == "x"
 
 
+def test_raw_prompt_says_itself_whether_the_model_thinks():
+    with pytest.raises(InvalidRequestError, match="thinking"):
+        ChatRequest(prompt="x", thinking=True)
+
+
 def test_thinking_is_refused():
     with pytest.raises(UnsupportedError, match="thinking"):
         build_request({}, {"thinking": True}, prompt="x")
+
+
+def test_control_token_that_the_vocabulary_lacks_is_named(tiny):
+    # The small vocabulary has no token for a reminder.
+    with pytest.raises(UnsupportedError, match="latest_reminder"):
+        encode_messages(tiny, [Message("user", "x"), Message("latest_reminder", "today")])

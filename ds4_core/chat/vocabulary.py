@@ -1,0 +1,187 @@
+"""A model's vocabulary as constraints need it: for llguidance, for spelling with few tokens, and sorted into sets."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from ds4_core.chat.nodes import NEAR
+from ds4_core.errors import EngineClosedError, NoVocabularyError, UnsupportedError
+from ds4_core.model import Model
+
+#: Token ids and masks; masks are uint32.
+IntArray = np.ndarray[Any, np.dtype[Any]]
+_LONGEST = 64  # bytes of a token that is used to spell with
+
+
+class Vocabulary:
+    """What constraints know of a vocabulary. Built once for each file; nothing in it changes afterwards.
+
+    Attributes:
+        n_vocab: Number of token ids.
+        n_words: uint32 words of a mask.
+        texts: The bytes of every token; empty for those that stand for no text.
+        longest: Bytes of the longest token that stands for text.
+        tokenizer: llguidance's.
+        eos, dsml, think_close: Ids of control tokens; None when the vocabulary has none.
+        is_plain: How many characters those have, one byte each; 0 for all others; padded with zeros.
+        controls: Ids of tokens that stand for no text.
+        plain: Mask of the tokens that are letters, digits and blanks, whole characters only.
+        short: Mask of the tokens of at most `NEAR` bytes, and all control tokens.
+        short_or_plain, none, no_end, no_marker: Masks of both, of nothing, and of everything but one token.
+        by_length: Ids that stand for at most `NEAR` bytes of text, those of few bytes first; int32.
+    """
+
+    def __init__(self, model: Model) -> None:
+        """Reads a vocabulary; takes a second for one of 128 Ki tokens.
+
+        Raises:
+            NoVocabularyError: The file has none.
+            UnsupportedError: It has no end-of-turn token, or llguidance is not installed.
+        """
+        try:
+            from llguidance import LLTokenizer, TokenizerWrapper
+        except ImportError as error:
+            raise UnsupportedError(
+                f"constraints need the package llguidance, which can not be imported: {error}; "
+                "pip install 'llguidance>=1.9,<2'"
+            ) from error
+        self.n_vocab = model.n_vocab
+        self.n_words = (self.n_vocab + 31) // 32
+        if model.token_eos is None:
+            raise UnsupportedError(f"{model.path} has no end-of-turn token, which constraints need")
+        self.eos, self.dsml, self.think_close = model.token_eos, model.token_dsml, model.token_think_close
+        raw, normal = _read(model)
+        if not any(raw):
+            raise NoVocabularyError(f"{model.path} has no vocabulary")
+        protocol = {
+            model.token_bos, model.token_eos, model.token_user, model.token_assistant, model.token_think_open,
+            model.token_think_close, model.token_dsml,
+        }  # fmt: skip
+        self.controls = [
+            token for token in range(self.n_vocab) if token in protocol or not raw[token] or not normal[token]
+        ]
+        self.texts = raw.copy()
+        for token in self.controls:
+            self.texts[token] = b""
+        self.longest = max(map(len, self.texts))
+        self._ids: dict[bytes, int] = {}
+        for token, text in enumerate(self.texts):
+            if text and len(text) <= _LONGEST:
+                self._ids.setdefault(text, token)
+        tokenize = weakref.WeakMethod(model.tokenize)
+        path = model.path
+
+        class Wrapped:
+            eos_token_id, bos_token_id = self.eos, model.token_bos
+            # llguidance wants a text for every token and tells them apart by it.
+            tokens = [text or f"[{token}]".encode() for token, text in enumerate(raw)]  # noqa: RUF012
+            special_token_ids = self.controls
+
+            def __call__(self, text: bytes | str) -> list[int]:
+                bound = tokenize()
+                if bound is not None:
+                    with suppress(EngineClosedError):
+                        return bound(text)
+                with Model(path) as again:
+                    return again.tokenize(text)
+
+        self.tokenizer: Any = LLTokenizer(TokenizerWrapper(Wrapped()), n_vocab=self.n_vocab, eos_token=self.eos)
+        self.is_plain = bytes(map(_plain_length, self.texts)) + bytes(-self.n_vocab % 32)
+        self.plain = self.mask(np.flatnonzero(np.frombuffer(self.is_plain, dtype=np.uint8)))
+        self.short = self.mask([*self.controls, *(t for t, text in enumerate(self.texts) if 0 < len(text) <= NEAR)])
+        # ASCII first among those of one byte, so that what texts are made of comes before parts of characters.
+        lengths = np.array([(len(text) + (text[0] > 127)) if text else 1 << 20 for text in self.texts])
+        order = np.argsort(lengths, kind="stable")
+        self.by_length: IntArray = order[: int((lengths <= NEAR).sum())].astype(np.int32)
+        self.short_or_plain: IntArray = self.short | self.plain
+        self.none = self.mask(())
+        everything = self.mask(range(self.n_vocab))
+        self.no_end: IntArray = everything & ~self.mask([self.eos])
+        self.no_marker: IntArray = everything & ~self.mask([] if self.dsml is None else [self.dsml])
+        for mask in (self.plain, self.short, self.short_or_plain, self.none, self.no_end, self.no_marker):
+            mask.flags.writeable = False
+
+    def only(self, token: int) -> IntArray:
+        """A mask that allows one token."""
+        return self.mask([token])
+
+    def mask(self, tokens: Iterable[int] | IntArray) -> IntArray:
+        """A mask that allows these; uint32 `[n_words]`."""
+        bits = np.zeros(32 * self.n_words, dtype=np.uint8)
+        bits[tokens if isinstance(tokens, np.ndarray) else list(tokens)] = 1
+        return np.packbits(bits, bitorder="little").view(np.uint32)
+
+    def show(self, tokens: Iterable[int]) -> str:
+        """Their text, for messages; control tokens by number."""
+        parts = (self.texts[token] or f"<[{token}]>".encode() for token in tokens)
+        return b"".join(parts).decode("utf-8", "replace")
+
+    def spell(self, text: bytes) -> tuple[int, ...]:
+        """The fewest tokens that make up some bytes; the longest first where several ways are as short.
+
+        Raises:
+            UnsupportedError: The vocabulary can not spell them.
+        """
+        n = len(text)
+        best = [0] * (n + 1)
+        step = [0] * (n + 1)
+        longest = min(_LONGEST, self.longest)
+        ids = self._ids
+        for at in range(n - 1, -1, -1):
+            count, length = 1 << 30, 0
+            for size in range(min(longest, n - at), 0, -1):
+                if best[at + size] + 1 < count and text[at : at + size] in ids:
+                    count, length = best[at + size] + 1, size
+            best[at], step[at] = count, length
+        out = []
+        at = 0
+        while at < n:
+            if not step[at]:
+                raise UnsupportedError(f"the vocabulary has no tokens for {text[at:]!r:.80}")
+            out.append(ids[text[at : at + step[at]]])
+            at += step[at]
+        return tuple(out)
+
+
+def _plain_length(text: bytes) -> int:
+    """The characters of a text of letters, digits and blanks; 0 of any other, and when there are too many."""
+    try:
+        chars = text.decode()
+    except UnicodeDecodeError:
+        return 0
+    return len(chars) if len(chars) < 256 and chars.replace(" ", "a").isalnum() else 0
+
+
+def _read(model: Model) -> tuple[list[bytes], list[bool]]:
+    """The bytes of every token, and whether it stands for text; as `Model` tells them one by one, in one go."""
+    native = model._native
+    ffi, lib = native.ffi, native.lib
+    out, length, err = ffi.new("char **"), ffi.new("size_t *"), native.new_error()
+    texts, normal = [], []
+    read, kind, buffer = lib.ds4x_token_bytes, lib.ds4x_token_get_kind, ffi.buffer
+    with model._open.pinned() as ptr:
+        for token in range(model.n_vocab):
+            native.check(read(ptr, token, out, length, err), err)
+            texts.append(bytes(buffer(out[0], length[0])) if length[0] else b"")
+            normal.append(kind(ptr, token) in (lib.DS4X_TOKEN_NORMAL, lib.DS4X_TOKEN_BYTE))
+    return texts, normal
+
+
+_lock = threading.Lock()
+_known: weakref.WeakKeyDictionary[Any, Vocabulary] = weakref.WeakKeyDictionary()
+
+
+def vocabulary_of(model: Model) -> Vocabulary:
+    """The vocabulary of a model; models of one open file share it."""
+    shared = model._open
+    with _lock:
+        found = _known.get(shared)
+        if found is None:
+            found = _known[shared] = Vocabulary(model)
+        return found
