@@ -145,8 +145,9 @@ typedef struct ds4x_engine_info {
     int32_t token_think_open;
     int32_t token_think_close;
     int32_t token_dsml;
-    uint64_t page_bytes;  /* of one KV page */
-    uint64_t state_bytes; /* of one session's private state; a span of more than 9 tokens holds a second one meanwhile */
+    uint64_t page_bytes; /* of one KV page */
+    uint64_t
+        state_bytes; /* of one session's private state; a span of more than 9 tokens holds a second one meanwhile */
 } ds4x_engine_info;
 
 DS4X_API int32_t ds4x_engine_get_info(const ds4x_engine *engine, ds4x_engine_info *info, ds4x_error *err);
@@ -287,8 +288,8 @@ DS4X_API uint32_t ds4x_session_common_prefix(const ds4x_session *session, const 
  * bytes were loaded), within checkpoint_bytes_max: where it is used up, the one that saves the fewest tokens per byte goes first.
  * The ones made here are the caller's and stay until they are freed. */
 DS4X_API int32_t ds4x_checkpoint_create(ds4x_session *session, ds4x_checkpoint **out, ds4x_error *err);
-DS4X_API void ds4x_checkpoint_free(ds4x_checkpoint *checkpoint);           /* NULL is allowed; any thread */
-DS4X_API uint32_t ds4x_checkpoint_pos(const ds4x_checkpoint *checkpoint);  /* tokens it holds; 0 for NULL */
+DS4X_API void ds4x_checkpoint_free(ds4x_checkpoint *checkpoint);            /* NULL is allowed; any thread */
+DS4X_API uint32_t ds4x_checkpoint_pos(const ds4x_checkpoint *checkpoint);   /* tokens it holds; 0 for NULL */
 DS4X_API uint64_t ds4x_checkpoint_bytes(const ds4x_checkpoint *checkpoint); /* of its copy of the state; pages apart */
 /* The lowest position to which a session resumed from it goes back for nothing: its position, or one less, so that a
  * prompt that ends there can be given again and its last token computed for the logits. */
@@ -339,12 +340,13 @@ typedef struct ds4x_span {
     uint32_t n_wanted;      /* positions whose logits are kept */
     const uint32_t *wanted; /* [n_wanted] offsets into tokens, strictly ascending */
     const int32_t *cancel;  /* NULL, or a flag: nonzero cancels this span; read at least once a layer (CPU) */
-    const int32_t *abandon; /* NULL, or a second flag with the same meaning, for whoever serves the owner of the first */
+    const int32_t
+        *abandon; /* NULL, or a second flag with the same meaning, for whoever serves the owner of the first */
     struct ds4x_sample_params *sample; /* NULL, or: also draw a token from its last wanted row, as ds4x_sample; `row` is
                                           set, failures go to its status and leave the span's alone */
     ds4x_error *error;                 /* NULL, or room for the reason when this span or its sample fails */
     int32_t status;                    /* out: enum ds4x_status of this span alone */
-    uint32_t first_row; /* out: its first row of logits; rows first_row .. first_row + n_wanted - 1 */
+    uint32_t first_row;                /* out: its first row of logits; rows first_row .. first_row + n_wanted - 1 */
 } ds4x_span;
 
 /* Appends every span to its session, all in one batch. A span that can not be served (bad token, context full, cancelled,

@@ -18,6 +18,7 @@ from ds4_core.chat.roundtrip import ParseTurn
 from ds4_core.chat.stream import ScoredToken, StreamDecoder, parse_turn
 from ds4_core.chat.thinking import ThinkingBudget
 from ds4_core.engine import Engine
+from ds4_core.errors import ContextOverflowError
 from ds4_core.generation import GenerationEnd, SampledToken, TokenEvent, TokenRequest
 from ds4_core.guide import Guide
 from ds4_core.model import Model
@@ -95,9 +96,10 @@ class _Answer:
         vocabulary = engine.model
         n_ctx = engine._n_ctx_of_request(request.n_ctx)
         check_effort(request.effective_effort, n_ctx)
+        choice = constraints.choice_of(request.tool_choice, request.tools)
         prompt = encode_request(vocabulary, request, parse=_parser(vocabulary))
         reasoning = _is_thinking(vocabulary, prompt)
-        guide = _guide(vocabulary, request, n_ctx - len(prompt), reasoning=reasoning)
+        guide = _guide(vocabulary, request, n_ctx, len(prompt), reasoning=reasoning)
         sampling = request.sampling
         self.token_request = TokenRequest(
             prompt,
@@ -126,7 +128,9 @@ class _Answer:
             vocabulary,
             stop=request.stop,
             reasoning=reasoning,
-            tools=bool(request.tools),
+            tools=bool(request.tools) and choice != "none",
+            # Beside a document, which may say anything, only the marker itself opens a call.
+            tolerant=request.response_format is None,
             logprobs=request.logprobs,
             end_tokens=request.stop_token_ids,
         )
@@ -309,15 +313,15 @@ def _is_thinking(model: Model, prompt: Sequence[int]) -> bool:
     return last is not None and last == model.token_think_open
 
 
-def _guide(model: Model, request: ChatRequest, room: int, *, reasoning: bool) -> Guide | None:
+def _guide(model: Model, request: ChatRequest, n_ctx: int, n_prompt: int, *, reasoning: bool) -> Guide | None:
     """What the answer is held to: tools, a response format, a budget for thinking.
 
     Raises:
         InvalidRequestError: Something that can not be followed; max_tokens below the shortest answer, with the number.
+        ContextOverflowError: The prompt leaves no room for the shortest answer, with the numbers.
         UnsupportedError: A part of a schema that can not be enforced.
     """
-    if request.max_tokens is not None:
-        room = min(room, request.max_tokens)
+    room = n_ctx - n_prompt
     guide: Guide | None = None
     if request.tools or request.response_format is not None:
         plan = constraints.compile(
@@ -329,11 +333,26 @@ def _guide(model: Model, request: ChatRequest, room: int, *, reasoning: bool) ->
             strict=request.strict,
         )
         if plan is not None and room > 0:
-            plan.limit(room)
+            least = plan.min_tokens_left()
+            if room < least:
+                raise ContextOverflowError(
+                    f"the prompt has {n_prompt} tokens and the shortest answer that fits what is asked for {least}, "
+                    f"together more than a context of {n_ctx}; shorten it or raise n_ctx",
+                    n_prompt=n_prompt,
+                    n_ctx=n_ctx,
+                )
+            plan.limit(room if request.max_tokens is None else min(room, request.max_tokens))
         guide = plan
-    if not reasoning or request.max_thinking_tokens is None or model.token_think_close is None:
+    if request.max_thinking_tokens is None or model.token_think_close is None:
         return guide
-    return ThinkingBudget(guide, think_close=model.token_think_close, budget=request.max_thinking_tokens)
+    return ThinkingBudget(
+        guide,
+        n_vocab=model.n_vocab,
+        think_open=model.token_think_open,
+        think_close=model.token_think_close,
+        budget=request.max_thinking_tokens,
+        thinking=reasoning,
+    )
 
 
 def _resume_points(model: Model, prompt: Sequence[int]) -> tuple[int, ...] | None:
@@ -351,7 +370,9 @@ def _parser(model: Model) -> ParseTurn:
     def parse(tokens: Sequence[int], thinks: bool) -> Message | None:
         turn = parse_turn(model, tokens, reasoning=thinks, tools=True)
         if any(not call.complete for call in turn.tool_calls):
-            return None
+            if model.token_dsml in tokens:
+                return None
+            turn = parse_turn(model, tokens, reasoning=thinks)  # text that looks like a call
         calls = tuple(ToolCall(call.name, call.arguments, call.id) for call in turn.tool_calls)
         return Message("assistant", turn.text, turn.reasoning, calls)
 

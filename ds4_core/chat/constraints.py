@@ -26,7 +26,7 @@ from ds4_core.chat.vocabulary import Vocabulary, vocabulary_of
 from ds4_core.errors import InvalidRequestError, UnsupportedError
 from ds4_core.model import Model
 
-__all__ = ["compile", "plan_of"]
+__all__ = ["choice_of", "compile", "plan_of"]
 
 _MAX_PLANS = 64
 _lock = threading.Lock()
@@ -58,7 +58,7 @@ def compile(  # noqa: A001 - what it does
             the shortest answer; the message has the number.
         UnsupportedError: A keyword of a schema, or another part, that can not be enforced.
     """
-    choice = _choice(tool_choice, request.tools)
+    choice = choice_of(tool_choice, request.tools)
     plan = plan_of(model, request.tools, request.response_format, choice, parallel=parallel_tool_calls, strict=strict)
     if plan is None:
         return None
@@ -70,8 +70,12 @@ def compile(  # noqa: A001 - what it does
     return guide
 
 
-def _choice(given: Any, tools: tuple[Tool, ...]) -> str:
-    """The choice as "auto", "none", "required", or "=" and a name."""
+def choice_of(given: Any, tools: tuple[Tool, ...]) -> str:
+    """The choice as "auto", "none", "required", or "=" and a name; `given` is the tool_choice of `compile`.
+
+    Raises:
+        InvalidRequestError: It is none, or no tool of the request.
+    """
     if given is None:
         return "auto"
     if isinstance(given, Mapping):

@@ -50,7 +50,7 @@ class PlanGuide:
             self._begin()
 
     def _begin(self) -> None:
-        self._thinking = False
+        self._thinking, self._last = False, b""
         if self._plan.whole is not None:
             self._course = Course(self._plan.whole)
             self._course.left = self._left
@@ -78,7 +78,7 @@ class PlanGuide:
             return self._course.min_left()
         if self._ended:
             return 0
-        return self._plan.shortest + (1 if self._thinking else 0)
+        return self._plan.shortest + (1 if self._thinking and self._plan.whole is not None else 0)
 
     @property
     def finished(self) -> bool:  # noqa: D102
@@ -127,6 +127,8 @@ class PlanGuide:
         elif self._thinking:
             if token == self._vocabulary.think_close:
                 self._begin()
+        elif token == self._vocabulary.think_open:  # once more, in free text
+            self._thinking = True
         elif token == self._vocabulary.dsml and self._plan.block is not None:
             self._course = Course(self._plan.block)
             self._course.left = self._left

@@ -15,6 +15,7 @@ _OPENING = re.compile(
     r"|<tool_calls(?=[\s>])"
     r"|<invoke[ \t\r\n]{1,2}name ?="
 )
+_CONTROL = re.compile(MARK)
 # The beginnings of an opening, which may still become one.
 _BEGINNING = re.compile(
     r"</?[｜|]{0,2}(?:D(?:S(?:M(?:L(?:[｜|]{0,2} ?)?)?)?)?)?"
@@ -59,8 +60,14 @@ class OpeningFinder:
     newlines before a block belong to it, and so do blanks between a block and the next one, or the end.
     """
 
-    def __init__(self) -> None:
-        """Begins at the start of the answer."""
+    def __init__(self, *, tolerant: bool = True) -> None:
+        """Begins at the start of the answer.
+
+        Args:
+            tolerant: Whether spellings of the control token open a block, or it alone.
+        """
+        self._opening = _OPENING if tolerant else _CONTROL
+        self._tolerant = tolerant
         self._held = ""
         self._n_quoted = 0  # characters of _held that _quotes has seen
         self._quotes = _Quotes()
@@ -111,7 +118,7 @@ class OpeningFinder:
 
     def _find(self, buf: str) -> int | None:
         at = 0
-        while found := _OPENING.search(buf, at):
+        while found := self._opening.search(buf, at):
             start = found.start()
             if found.group() == MARK:
                 # The angle bracket before it, which was held back, belongs to the tag.
@@ -125,14 +132,18 @@ class OpeningFinder:
         """Where the end of `buf` begins that may still belong to a block."""
         keep = buf.rfind("<")
         tail = buf[keep:] if keep >= 0 else ""
-        if not self._may_open(tail) or (tail not in ("<", "</") and self._is_quoted(buf, keep)):
+        if not self._may_open(tail, tolerant=self._tolerant) or (
+            tail not in ("<", "</") and self._is_quoted(buf, keep)
+        ):
             keep = len(buf)
         for _ in range(_BLANKS_BEFORE):
             keep -= buf.endswith("\n", 0, keep)
         return keep
 
     @staticmethod
-    def _may_open(tail: str) -> bool:
+    def _may_open(tail: str, *, tolerant: bool) -> bool:
+        if not tolerant:
+            return tail in ("<", "</")
         beginning = _BEGINNING.fullmatch(tail)
         if beginning is None:
             return False

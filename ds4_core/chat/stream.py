@@ -77,6 +77,7 @@ class StreamDecoder:
         stop: Sequence[str] = (),
         reasoning: bool = False,
         tools: bool | Collection[str] = False,
+        tolerant: bool = True,
         logprobs: bool = False,
         end_tokens: Collection[int] = (),
         new_id: Callable[[], str] = new_call_id,
@@ -89,6 +90,7 @@ class StreamDecoder:
             reasoning: Whether the prompt left the model inside a thinking block.
             tools: Whether the request has tools, or their names. Without any, nothing is a tool block. A call of an
                 unknown name is still a call.
+            tolerant: Whether the spellings of the DSML marker that models write by mistake open a tool block as well.
             logprobs: Whether the events carry log-probabilities; every token fed must then be a `ScoredToken`.
             end_tokens: Ids that end the turn beside the end-of-sentence token; they stand for no text.
             new_id: Makes the ids of tool calls.
@@ -100,7 +102,7 @@ class StreamDecoder:
         self._reasoning = reasoning
         self._new_id = new_id
         self._matcher = StopMatcher(stop)
-        self._finder = OpeningFinder() if tools else None
+        self._finder = OpeningFinder(tolerant=tolerant) if tools else None
         self._block: BlockParser | None = None
         self._think_open = table.find_token(Special.THINK_OPEN.value)
         self._think_close = table.find_token(Special.THINK_CLOSE.value)

@@ -4,34 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ds4_core.guide import Guide, Mask
 
 
 class ThinkingBudget:
-    """A guide that forces the end of thinking, around one that guides the answer or alone."""
+    """A guide that forces the end of thinking, around one that guides the answer or alone.
 
-    def __init__(self, inner: Guide | None, *, think_close: int, budget: int) -> None:
-        """Begins inside an open block of thinking.
+    Thinking that is begun again in the answer counts as well, its tags included. `<think>` is forbidden once there is
+    no room for both of them.
+    """
+
+    def __init__(
+        self,
+        inner: Guide | None,
+        *,
+        n_vocab: int,
+        think_open: int | None,
+        think_close: int,
+        budget: int,
+        thinking: bool = True,
+    ) -> None:
+        """Begins where the prompt ends.
 
         Args:
             inner: What guides the rest; None leaves it free.
-            think_close: The token that ends thinking.
-            budget: Most tokens before it.
+            n_vocab: Number of token ids.
+            think_open: The token that begins thinking; None when there is none.
+            think_close: The token that ends it.
+            budget: Most tokens before the latter.
+            thinking: Whether the prompt ends inside an open block of thinking.
         """
         self._inner = inner
-        self._think_close = think_close
+        self._think_open, self._think_close = think_open, think_close
         self._left = budget
-        self._thinking = True
+        self._thinking = thinking
+        self._everything: Mask = np.full((n_vocab + 31) // 32, 0xFFFFFFFF, dtype=np.uint32)
 
     def mask(self) -> Mask | None:
-        """That of the inner guide: a budget alone forbids nothing."""
-        return None if self._inner is None else self._inner.mask()
+        """That of the inner guide, without `<think>` where no thinking fits any more."""
+        mask = None if self._inner is None else self._inner.mask()
+        if self._thinking or self._left >= 2 or self._think_open is None:
+            return mask
+        word, bit = divmod(self._think_open, 32)
+        mask = self._everything if mask is None else mask
+        if mask[word] >> np.uint32(bit) & np.uint32(1):
+            mask = mask.copy()
+            mask[word] &= np.uint32(0xFFFFFFFF ^ (1 << bit))
+        return mask
 
     def accept(self, token: int) -> None:
         """Counts thinking."""
         if token == self._think_close:
             self._thinking = False
-        self._left -= self._thinking
+        elif self._thinking:
+            self._left -= 1
+        elif token == self._think_open:
+            self._thinking = True
+            self._left -= 2  # and the tag that ends it
         if self._inner is not None:
             self._inner.accept(token)
 

@@ -28,7 +28,7 @@ class Vocabulary:
         texts: The bytes of every token; empty for those that stand for no text.
         longest: Bytes of the longest token that stands for text.
         tokenizer: llguidance's.
-        eos, dsml, think_close: Ids of control tokens; None when the vocabulary has none.
+        eos, dsml, think_open, think_close: Ids of control tokens; None when the vocabulary has none.
         is_plain: How many characters those have, one byte each; 0 for all others; padded with zeros.
         controls: Ids of tokens that stand for no text.
         plain: Mask of the tokens that are letters, digits and blanks, whole characters only.
@@ -55,7 +55,8 @@ class Vocabulary:
         self.n_words = (self.n_vocab + 31) // 32
         if model.token_eos is None:
             raise UnsupportedError(f"{model.path} has no end-of-turn token, which constraints need")
-        self.eos, self.dsml, self.think_close = model.token_eos, model.token_dsml, model.token_think_close
+        self.eos, self.dsml = model.token_eos, model.token_dsml
+        self.think_open, self.think_close = model.token_think_open, model.token_think_close
         raw, normal = _read(model)
         if not any(raw):
             raise NoVocabularyError(f"{model.path} has no vocabulary")
