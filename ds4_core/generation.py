@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ds4_core.errors import InvalidRequestError
+from ds4_core.errors import InvalidRequestError, InvalidTokenError
 from ds4_core.guide import Guide, Lead, LimitedGuide
 from ds4_core.model import token_array
 from ds4_core.native import CData, Native
@@ -501,7 +501,8 @@ class _Sampler:
             rng=rng_from_seed(seed),
         )
         self._keep = NativeParams(loaded, n_vocab, [params])
-        NativeParams(loaded, n_vocab, [SampleParams(bias=dict.fromkeys(stops, 0.0))])  # are they of the vocabulary?
+        if stops and max(stops) >= n_vocab:
+            raise InvalidTokenError(f"stop_token_ids name token {max(stops)}, the vocabulary has 0 .. {n_vocab - 1}")
         self.c_params = loaded.ffi.addressof(self._keep.array, 0)
         self._drawn = 0
         if self._min_tokens:

@@ -78,6 +78,7 @@ def choice_of(given: Any, tools: tuple[Tool, ...]) -> str:
     """
     if given is None:
         return "auto"
+    is_name = isinstance(given, Mapping)
     if isinstance(given, Mapping):
         function = given.get("function")
         given = function.get("name") if isinstance(function, Mapping) else given.get("name")
@@ -85,9 +86,9 @@ def choice_of(given: Any, tools: tuple[Tool, ...]) -> str:
         raise InvalidRequestError(
             f"tool_choice={given!r:.80}: it must be auto, none, required, any or the name of a tool"
         )
-    if given in ("auto", "none"):
+    if not is_name and given in ("auto", "none"):
         return given
-    if given in ("required", "any"):
+    if not is_name and given in ("required", "any"):
         if not tools:
             raise InvalidRequestError(f"tool_choice={given!r}, and the request has no tools")
         return "required"

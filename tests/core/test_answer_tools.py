@@ -5,8 +5,10 @@ import json
 import jsonschema
 import pytest
 
-from ds4_core import Engine, InvalidRequestError
+from ds4_core import ContextOverflowError, Engine, InvalidRequestError
 from ds4_core.chat import ChatRequest, Message, Sampling, ToolCall, collect, encode_request, generate, samples
+from ds4_core.chat.constraints import compile as compile_constraint
+from ds4_core.testing import ScriptedEngine
 
 WEATHER = {
     "type": "function",
@@ -112,6 +114,77 @@ def test_too_few_tokens_are_refused_with_the_number_before_anything_is_computed(
     with pytest.raises(InvalidRequestError, match=r"max_tokens=3 .* 4\d tokens"):
         next(generate(engine, ask(tools=[WEATHER], tool_choice="required", max_tokens=3)))
     assert engine.layers_computed == layers
+
+
+def test_a_context_too_small_for_the_shortest_answer_is_told_apart_from_max_tokens(engine):
+    for max_tokens in (None, 90):
+        with pytest.raises(ContextOverflowError, match=r"shortest answer .* 4\d.* 130") as refused:
+            next(generate(engine, ask(tools=[WEATHER], tool_choice="required", max_tokens=max_tokens, n_ctx=130)))
+        assert refused.value.n_ctx == 130
+        assert 130 - 50 < refused.value.n_prompt < 130
+
+
+@pytest.mark.parametrize("options", [{}, {"response_format": {"type": "json_object"}}], ids=str)
+def test_a_choice_that_the_request_has_no_tools_for_is_refused(engine, options):
+    with pytest.raises(InvalidRequestError, match="no tools"):
+        next(generate(engine, ask(tool_choice="required", **options)))
+
+
+def test_free_text_after_thinking_may_be_cut_at_any_length(engine):
+    for max_tokens in (1, 2):
+        answer = collect(generate(engine, ask(tools=[WEATHER], thinking=True, max_tokens=max_tokens)))
+        assert (answer.finish.reason, answer.finish.usage.completion_tokens) == ("length", max_tokens)
+
+
+DOCUMENT = '{"html": "see <invoke name=\\"x\\"> and <tool_calls>"}'
+
+
+@pytest.mark.parametrize("options", [{"tool_choice": "none"}, {"response_format": {"type": "json_object"}}], ids=str)
+def test_what_looks_like_a_call_where_none_can_be_is_text(options):
+    with ScriptedEngine([DOCUMENT]) as scripted:
+        answer = collect(generate(scripted, ask(tools=[WEATHER], **options)))
+    assert (answer.text, answer.tool_calls, answer.finish.reason) == (DOCUMENT, (), "stop")
+
+
+def test_a_turn_with_text_that_looks_like_a_call_is_used_again_as_it_was_sampled(engine):
+    raw = tuple(token for letter in DOCUMENT for token in engine.model.tokenize(letter))
+    said = Message("assistant", DOCUMENT, raw=raw)
+    first = ask(max_tokens=1)
+    again = ask((*QUESTION, said, *QUESTION), max_tokens=1)
+    prompts = [ScriptedEngine(["."]) for _ in range(2)]
+    for scripted, request in zip(prompts, (first, again), strict=True):
+        collect(generate(scripted, request))
+    before, after = (scripted.requests[0].request.prompt.tolist() for scripted in prompts)
+    assert after[: len(before) + len(raw)] == [*before, *raw]
+
+
+def test_thinking_that_is_begun_again_counts_towards_its_budget(engine):
+    insists = Sampling(temperature=0, logit_bias={engine.model.token_think_open: 1000.0})
+    for thinking, budget in ((True, 0), (True, 3), (True, 8), (False, 0), (False, 5)):
+        request = ask(thinking=thinking, max_thinking_tokens=budget, sampling=insists, max_tokens=60, logprobs=True)
+        tokens = [token.token for token in collect(generate(engine, request)).tokens]
+        depth, n_thinking = int(thinking), 0
+        for token in tokens:
+            n_thinking += bool(depth) or token == engine.model.token_think_open
+            depth = {engine.model.token_think_open: 1, engine.model.token_think_close: 0}.get(token, depth)
+        assert depth == 0
+        assert n_thinking <= budget + thinking
+        assert len(tokens) > n_thinking
+
+
+def test_no_call_begins_inside_thinking_that_is_begun_again(engine):
+    model = engine.model
+    opening = model.tokenize("<")[-1]
+    guide = compile_constraint(ask(tools=[WEATHER]), model, thinking=False)
+    for token in (model.token_think_open, opening, model.token_dsml, opening):
+        guide.accept(token)
+    assert guide.forced() == []
+    assert guide.mask() is None
+    guide.accept(model.token_think_close)
+    assert not guide.mask()[model.token_dsml >> 5] >> (model.token_dsml & 31) & 1  # "<" was thought, not said
+    for token in (opening, model.token_dsml):
+        guide.accept(token)
+    assert guide.forced()
 
 
 def test_thinking_ends_at_its_budget(engine):

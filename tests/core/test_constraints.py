@@ -475,3 +475,12 @@ def test_generations_do_not_disturb_each_other(tiny):
     follow(one, tiny.tokenize('b"'))
     assert one.finished
     assert two.finished
+
+
+@pytest.mark.parametrize("name", ["auto", "none", "any", "required"])
+def test_a_tool_named_like_a_choice_is_chosen_in_the_dict_form(tiny, name):
+    tools = ({"type": "function", "function": {"name": name}}, PING)
+    guide = guide_for(tiny, tools=tools, tool_choice={"type": "function", "function": {"name": name}})
+    assert guide.min_tokens_left() == guide_for(tiny, tools=tools[:1], tool_choice="required").min_tokens_left()
+    with pytest.raises(InvalidRequestError, match="no tool of the request"):
+        guide_for(tiny, tools=(PING,), tool_choice={"type": "function", "function": {"name": name}})

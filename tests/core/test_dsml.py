@@ -569,3 +569,25 @@ def test_time_is_linear(head, rest):
         seconds.append(best)
     # 64 times as long if it were quadratic.
     assert seconds[1] < 24 * max(seconds[0], 2e-3), f"8 times the tokens: {seconds[0]:.4f} s became {seconds[1]:.4f} s"
+
+
+DOCUMENT = '{"a": "<invoke name=x>", "b": "<tool_calls>", "c": "<｜DSML｜invoke name=\\"y\\">"}\n\n'
+
+
+@pytest.mark.parametrize("letters", [False, True])
+def test_beside_a_document_only_the_marker_itself_opens_a_call(letters):
+    table = PieceTable()
+    tokens = table.letters(DOCUMENT) if letters else table.ids(*DOCUMENT.partition("<｜"))
+    assert parse_turn(table, tokens, tools=True).text != DOCUMENT
+    whole = decoder(table, tolerant=False)
+    total = Accumulator()
+    for event in whole.feed(tokens) + whole.finish():
+        total.add(event)
+    assert (total.turn().text, total.turn().tool_calls) == (DOCUMENT, ())
+
+    marked = decoder(table, tolerant=False)
+    total = Accumulator()
+    for event in marked.feed(table.spell(block(ADD))) + marked.finish():
+        total.add(event)
+    (call,) = total.turn().tool_calls
+    assert (call.name, call.arguments, call.complete, total.turn().text) == ("add", ADD_ARGUMENTS, True, "")

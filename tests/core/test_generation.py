@@ -129,8 +129,9 @@ def test_ready_request_takes_no_options_and_unknown_ones_are_refused(own):
 
 @pytest.mark.parametrize("options", [{"logit_bias": {4096: 1.0}}, {"stop_token_ids": [4096]}], ids=str)
 def test_token_outside_the_vocabulary_is_refused_at_the_first_event(own, options):
-    with pytest.raises(InvalidTokenError, match="4096"):
+    with pytest.raises(InvalidTokenError, match="4096") as refused:
         next(own.generate(IDS, **options))
+    assert ("stop_token_ids" in str(refused.value)) == ("stop_token_ids" in options)
 
 
 # -- how tokens are drawn ----------------------------------------------------------------------------------------------

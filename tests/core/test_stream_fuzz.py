@@ -171,7 +171,13 @@ def check_chunking(pieces, cuts, options):
 
 
 OPTIONS = st.fixed_dictionaries(
-    {"stop": STOPS, "reasoning": st.booleans(), "tools": st.booleans(), "logprobs": st.booleans()}
+    {
+        "stop": STOPS,
+        "reasoning": st.booleans(),
+        "tools": st.booleans(),
+        "tolerant": st.booleans(),
+        "logprobs": st.booleans(),
+    }
 )
 
 
