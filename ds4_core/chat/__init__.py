@@ -30,6 +30,7 @@ from ds4_core.chat.messages import Message, Role, ToolCall, as_message, as_messa
 from ds4_core.chat.request import ChatRequest, Sampling
 from ds4_core.chat.response_format import ResponseFormat, as_response_format
 from ds4_core.chat.roundtrip import ParseTurn, agrees
+from ds4_core.chat.scoring import ScoredText, ascore, score
 from ds4_core.chat.stream import StopMatcher, StreamDecoder, parse_turn
 from ds4_core.chat.tools import Tool, as_tool, as_tools
 from ds4_core.types import Timings, Usage
@@ -50,6 +51,7 @@ __all__ = [
     "ResponseFormat",
     "Role",
     "Sampling",
+    "ScoredText",
     "Special",
     "StopMatcher",
     "StreamDecoder",
@@ -71,6 +73,7 @@ __all__ = [
     "as_tool_call",
     "as_tools",
     "asamples",
+    "ascore",
     "check_effort",
     "collect",
     "count_tokens",
@@ -82,4 +85,5 @@ __all__ = [
     "release_of",
     "render_text",
     "samples",
+    "score",
 ]
