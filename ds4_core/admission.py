@@ -156,23 +156,24 @@ class Admission:
 
     def _start(self, generation: Generation) -> int:
         # How many of its tokens are there already.
-        checkpoint, _ = self._match(generation.ids)
-        return 0 if checkpoint is None else min(checkpoint.pos, len(generation.ids) - 1)
+        _, start, _ = self._match(generation.ids)
+        return start
 
-    def _match(self, ids: IntArray) -> tuple[NativeCheckpoint | None, int]:
-        # Where these tokens can start from, and how far they are known. The last one is computed in any case, for its
-        # logits: a checkpoint at their very end serves when its sessions can go back by one.
+    def _match(self, ids: IntArray) -> tuple[NativeCheckpoint | None, int, int]:
+        # What these tokens can start from, at which position, and how far they are known. The last one is computed in
+        # any case, for its logits: a checkpoint at their very end serves when its sessions can go back by one.
         match = self.tree.match(ids, len(ids))
         checkpoint = match.checkpoint
         if isinstance(checkpoint, NativeCheckpoint) and checkpoint.low > len(ids) - 1:
             checkpoint = self.tree.match(ids, len(ids) - 1).checkpoint
-        return (checkpoint if isinstance(checkpoint, NativeCheckpoint) else None), match.known
+        if not isinstance(checkpoint, NativeCheckpoint):
+            return None, 0, match.known
+        return checkpoint, min(checkpoint.pos, len(ids) - 1), match.known
 
     def _begin(self, ptr: CData, generation: Generation) -> bool:
         """False when there is no room now. Raises when there never will be."""
         while self._fits(ptr, generation):
-            checkpoint, known = self._match(generation.ids)
-            start = 0 if checkpoint is None else min(checkpoint.pos, len(generation.ids) - 1)
+            checkpoint, start, known = self._match(generation.ids)
             try:
                 if checkpoint is None:
                     session = NativeSession.create(self._native, ptr, generation.n_ctx)

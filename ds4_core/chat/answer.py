@@ -173,7 +173,37 @@ class _Answer:
         )
 
 
-class ChatStream(Iterator[Event]):
+class _Stream:
+    """What both kinds have in common: what was folded and is not taken yet, and the end."""
+
+    def __init__(self, engine: Engine, request: ChatRequest, cancel: CancelFlag | None) -> None:
+        CancelFlag.pointer_of(cancel)
+        self._engine = engine
+        self._request = request
+        self._cancel = cancel
+        self._ready: deque[Event] = deque()
+        self._answer: _Answer | None = None
+        self._tokens: TokenStream | AsyncTokenStream | None = None
+        self._closed = False
+
+    def _fold(self, answer: _Answer, tokens: TokenStream | AsyncTokenStream, event: TokenEvent | None) -> None:
+        """Takes the next token event, None after the last."""
+        if event is not None:
+            self._ready.extend(answer.take(event))
+        if answer.stopped:
+            self._ready.extend(answer.stop(tokens))
+        if event is None or answer.stopped:
+            self._closed = True
+
+    def close(self) -> None:
+        """Ends the generation; waits for nothing."""
+        self._closed = True
+        self._ready.clear()
+        if self._tokens is not None:
+            self._tokens.close()
+
+
+class ChatStream(_Stream, Iterator[Event]):
     """The events of one answer. Made by `generate`; `close()` or dropping it ends the generation.
 
     One thread takes them; any may close it.
@@ -181,14 +211,8 @@ class ChatStream(Iterator[Event]):
 
     def __init__(self, engine: Engine, request: ChatRequest, cancel: CancelFlag | None = None) -> None:
         """For `generate`."""
-        CancelFlag.pointer_of(cancel)
-        self._engine = engine
-        self._request = request
-        self._cancel = cancel
-        self._ready: deque[Event] = deque()
-        self._answer: _Answer | None = None
+        super().__init__(engine, request, cancel)
         self._tokens: TokenStream | None = None
-        self._closed = False
         self._beside: tuple[ChatStream, ...] = ()  # those that begin together with this one
 
     def _start(self) -> TokenStream:
@@ -222,19 +246,7 @@ class ChatStream(Iterator[Event]):
         tokens, answer = self._start(), self._answer
         assert answer is not None  # noqa: S101
         event = next(tokens, None)
-        if event is not None:
-            self._ready.extend(answer.take(event))
-        if answer.stopped:
-            self._ready.extend(answer.stop(tokens))
-        if event is None or answer.stopped:
-            self._closed = True
-
-    def close(self) -> None:
-        """Ends the generation; waits for nothing."""
-        self._closed = True
-        self._ready.clear()
-        if self._tokens is not None:
-            self._tokens.close()
+        self._fold(answer, tokens, event)
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -247,7 +259,7 @@ class ChatStream(Iterator[Event]):
         self.close()
 
 
-class AsyncChatStream(AsyncIterator[Event]):
+class AsyncChatStream(_Stream, AsyncIterator[Event]):
     """The same events, awaited. Made by `agenerate`; nothing has to be awaited for a generation to stop.
 
     One task takes them; any may close it.
@@ -255,14 +267,8 @@ class AsyncChatStream(AsyncIterator[Event]):
 
     def __init__(self, engine: Engine, request: ChatRequest, cancel: CancelFlag | None = None) -> None:
         """For `agenerate`."""
-        CancelFlag.pointer_of(cancel)
-        self._engine = engine
-        self._request = request
-        self._cancel = cancel
-        self._ready: deque[Event] = deque()
-        self._answer: _Answer | None = None
+        super().__init__(engine, request, cancel)
         self._tokens: AsyncTokenStream | None = None
-        self._closed = False
 
     async def __anext__(self) -> Event:
         """Waits for the next event."""
@@ -285,19 +291,7 @@ class AsyncChatStream(AsyncIterator[Event]):
             if self._closed:  # meanwhile
                 tokens.close()
         event = await anext(tokens, None)
-        if event is not None:
-            self._ready.extend(answer.take(event))
-        if answer.stopped:
-            self._ready.extend(answer.stop(tokens))
-        if event is None or answer.stopped:
-            self._closed = True
-
-    def close(self) -> None:
-        """Ends the generation; waits for nothing."""
-        self._closed = True
-        self._ready.clear()
-        if self._tokens is not None:
-            self._tokens.close()
+        self._fold(answer, tokens, event)
 
     async def aclose(self) -> None:
         """`close()`, and waits until the generation has ended and its memory is free."""
