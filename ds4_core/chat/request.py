@@ -8,16 +8,17 @@ import numbers
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ds4_core.chat.messages import ROLES, Message, Role, ToolCall, as_message, as_messages, as_tool_call
 from ds4_core.chat.protocol import DEFAULT_EFFORT, EFFORTS, RELEASES, Effort, Release
 from ds4_core.chat.response_format import ResponseFormat, as_response_format
 from ds4_core.chat.tools import Tool, as_tool, as_tools
-from ds4_core.errors import InvalidRequestError, UnsupportedError
+from ds4_core.errors import InvalidRequestError
 
 __all__ = [
+    "CALL_OPTIONS",
     "REQUEST_OPTIONS",
     "ROLES",
     "ChatRequest",
@@ -236,30 +237,30 @@ class ChatRequest:
         return (self.effort or DEFAULT_EFFORT) if self.thinking else None
 
 
-#: What a caller may set for one request, by the names that every adapter uses.
+#: What a caller may set for one request and an adapter for all of them, by the names that every adapter uses.
 REQUEST_OPTIONS = (
     "temperature",
     "top_p",
     "top_k",
     "min_p",
     "seed",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "min_tokens",
     "max_tokens",
     "stop",
     "n_ctx",
     "thinking",
-    "timeout",
-)
-# Meaningful requests that can not be served; without a value they mean nothing and pass.
-_UNSUPPORTED_OPTIONS = (
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "strict",
-    "response_format",
     "reasoning_effort",
+    "max_thinking_tokens",
     "logprobs",
     "top_logprobs",
+    "timeout",
 )
+#: What only a single request can say.
+CALL_OPTIONS = ("tools", "tool_choice", "parallel_tool_calls", "strict", "response_format")
 
 
 def build_request(
@@ -272,44 +273,49 @@ def build_request(
     """One request from an adapter's own options and those of a single call, which win.
 
     Args:
-        options: A value for each of `REQUEST_OPTIONS`; a value of None is the default of `ChatRequest`.
-        overrides: Options of the call. None lifts `max_tokens` and `timeout` and unfixes `seed`; for the others it
-            keeps the adapter's value.
+        options: A value for each of `REQUEST_OPTIONS`; a value of None is the default of `ChatRequest`. Asking for
+            `top_logprobs` asks for `logprobs`, where these are not refused beside it.
+        overrides: Options of the call, of `REQUEST_OPTIONS` and `CALL_OPTIONS`. None lifts `max_tokens`,
+            `max_thinking_tokens` and `timeout` and unfixes `seed`; for the others it keeps the adapter's value.
+            `tool_choice` may be True, which is "required", and False or "", which say nothing.
         messages: The conversation, or nothing when `prompt` is given.
-        prompt: A formatted prompt.
+        prompt: A formatted prompt. Whether the model thinks is for it to say, whatever the adapter's `thinking` is.
 
     Raises:
         TypeError: An override has an unknown name.
-        UnsupportedError: Tools, structured output, logprobs or thinking are asked for.
         InvalidRequestError: A value out of range, or neither messages nor a prompt.
     """
-    for name, value in overrides.items():
-        if name in _UNSUPPORTED_OPTIONS:
-            # Without tools there is nothing to choose: "auto" and "none" then say what happens anyway.
-            if value and not (name == "tool_choice" and value in ("auto", "none")):
-                raise UnsupportedError(f"{name} is not supported yet; leave it out")
-        elif name not in REQUEST_OPTIONS:
-            raise TypeError(unknown_option(name, REQUEST_OPTIONS))
-    known = {name: value for name, value in overrides.items() if name in REQUEST_OPTIONS}
-    values = {**options, **{name: value for name, value in known.items() if value is not None or name in _NULLABLE}}
-    if values.get("thinking") is True:
-        raise UnsupportedError("thinking=True is not supported yet; leave thinking off")
+    for name in overrides:
+        if name not in REQUEST_OPTIONS and name not in CALL_OPTIONS:
+            raise TypeError(unknown_option(name, (*REQUEST_OPTIONS, *CALL_OPTIONS)))
+    given = {name: value for name, value in overrides.items() if value is not None or name in _NULLABLE}
+    values = {**options, **_logprobs_of_call(given), **given}
+    if values.get("logprobs") is None:
+        values["logprobs"] = bool(values.get("top_logprobs"))
     stop = values.get("stop")
-    drawn = {name: values[name] for name in _SAMPLING if values.get(name) is not None}
-    return ChatRequest(
-        messages=tuple(messages),
-        prompt=prompt,
-        sampling=Sampling(**drawn),
-        max_tokens=values.get("max_tokens"),
+    choice = values.get("tool_choice")
+    known = {_FIELDS.get(name, name): value for name, value in values.items() if value is not None}
+    if prompt is not None and "thinking" not in given:
+        known.pop("thinking", None)
+    sampling = Sampling(**{name: known.pop(name) for name in _SAMPLING if name in known})
+    known.update(
         stop=() if stop is None else (stop,) if isinstance(stop, str) else stop,
-        n_ctx=values.get("n_ctx"),
-        thinking=False if values.get("thinking") is None else values["thinking"],
-        timeout_s=values.get("timeout"),
+        tools=as_tools(values.get("tools")),
+        tool_choice="required" if choice is True else choice or None,
     )
+    return ChatRequest(messages=tuple(messages), prompt=prompt, sampling=sampling, **known)
 
 
-_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "seed")
-_NULLABLE = ("seed", "max_tokens", "timeout")
+def _logprobs_of_call(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a call that says one of the two about log-probabilities says about the other."""
+    if given.get("logprobs") is False:
+        return {"top_logprobs": 0}
+    return {"logprobs": None} if given.get("top_logprobs") else {}
+
+
+_SAMPLING = tuple(field.name for field in fields(Sampling))
+_NULLABLE = ("seed", "max_tokens", "max_thinking_tokens", "timeout")
+_FIELDS = {"reasoning_effort": "effort", "timeout": "timeout_s"}
 
 
 def unknown_option(name: str, known: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ from ds4_core.chat import (
 )
 from ds4_core.chat.encoding import MAX_EFFORT_MIN_N_CTX, PromptOptions, encode, render_prompt
 from ds4_core.chat.protocol import RELEASES
-from ds4_core.chat.request import build_request
+from ds4_core.chat.request import CALL_OPTIONS, REQUEST_OPTIONS, build_request
 
 ADD = {"type": "function", "function": {"name": "add", "description": "Add.", "parameters": {"type": "object"}}}
 CALL = {"id": "k", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
@@ -442,11 +442,14 @@ def test_stop_of_a_call_is_checked_like_any_other(stop):
     assert build_request({"stop": ["a"]}, {"stop": []}, prompt="x").stop == ()
 
 
-def test_tool_choice_that_chooses_nothing_passes():
-    for choice in ("auto", "none"):
-        assert build_request({}, {"tool_choice": choice}, prompt="x").prompt == "x"
-    with pytest.raises(UnsupportedError, match="tool_choice"):
-        build_request({}, {"tool_choice": "any"}, prompt="x")
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [(None, None), (False, None), ("", None), ("auto", "auto"), (True, "required"), ("any", "any"), ("add", "add")],
+)
+def test_tool_choice_takes_the_usual_forms(choice, expected):
+    tools = [{"type": "function", "function": {"name": "add"}}]
+    request = build_request({}, {"tools": tools, "tool_choice": choice}, prompt="x")
+    assert (request.tools[0].name, request.tool_choice) == ("add", expected)
 
 
 def test_unknown_option_names_the_closest_known_one():
@@ -454,11 +457,31 @@ def test_unknown_option_names_the_closest_known_one():
         build_request({}, {"max_token": 3}, prompt="x")
 
 
-@pytest.mark.parametrize("name", ["tools", "tool_choice", "response_format", "logprobs", "reasoning_effort"])
-def test_option_for_later_is_refused_by_name_unless_empty(name):
-    with pytest.raises(UnsupportedError, match=name):
-        build_request({}, {name: ["something"]}, prompt="x")
-    assert build_request({}, {name: None}, prompt="x").prompt == "x"
+@pytest.mark.parametrize("name", [*REQUEST_OPTIONS, *CALL_OPTIONS])
+def test_option_of_a_call_that_is_none_says_nothing(name):
+    assert build_request({}, {name: None}, prompt="x") == ChatRequest(prompt="x")
+
+
+@pytest.mark.parametrize(
+    ("own", "call", "expected"),
+    [
+        ({}, {}, (False, 0)),
+        ({"top_logprobs": 2}, {}, (True, 2)),
+        ({"logprobs": True}, {"top_logprobs": 3}, (True, 3)),
+        ({"logprobs": False}, {"top_logprobs": 3}, (True, 3)),
+        ({"logprobs": True, "top_logprobs": 2}, {"logprobs": False}, (False, 0)),
+        ({"logprobs": True, "top_logprobs": 2}, {"top_logprobs": 0}, (True, 0)),
+    ],
+)
+def test_asking_for_likely_tokens_asks_for_logprobs_and_the_call_wins(own, call, expected):
+    request = build_request(own, call, prompt="x")
+    assert (request.logprobs, request.top_logprobs) == expected
+
+
+def test_likely_tokens_beside_refused_logprobs_are_a_contradiction():
+    for own, call in (({"logprobs": False, "top_logprobs": 2}, {}), ({}, {"logprobs": False, "top_logprobs": 2})):
+        with pytest.raises(InvalidRequestError, match="top_logprobs"):
+            build_request(own, call, prompt="x")
 
 
 def test_raw_prompt_says_itself_whether_the_model_thinks():
@@ -466,8 +489,13 @@ def test_raw_prompt_says_itself_whether_the_model_thinks():
         ChatRequest(prompt="x", thinking=True)
 
 
-def test_thinking_is_refused():
-    with pytest.raises(UnsupportedError, match="thinking"):
+def test_thinking_of_the_adapter_is_not_for_a_raw_prompt():
+    own = {"thinking": True, "reasoning_effort": "low"}
+    request = build_request(own, {}, messages=[Message("user", "x")])
+    assert (request.thinking, request.effective_effort) == (True, "low")
+    assert not build_request(own, {}, prompt="x").thinking
+    assert not build_request(own, {"thinking": False}, messages=[Message("user", "x")]).thinking
+    with pytest.raises(InvalidRequestError, match="thinking"):
         build_request({}, {"thinking": True}, prompt="x")
 
 
