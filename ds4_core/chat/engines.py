@@ -13,7 +13,17 @@ from ds4_core.models import catalogue
 from ds4_core.registry import file_identity
 
 #: Options of an adapter that decide which native engine it uses, beside the model, with their defaults.
-LOAD_OPTIONS: dict[str, Any] = {"backend": "auto", "n_threads": 0, "exact": False, "kv_dtype": "auto"}
+LOAD_OPTIONS: dict[str, Any] = {
+    "backend": "auto",
+    "n_threads": 0,
+    "exact": False,
+    "kv_dtype": "auto",
+    "kv_bytes_max": 0,
+    "checkpoint_bytes_max": 0,
+    "prefix_bytes_max": 2**30,
+    "max_running": 64,
+    "max_queue": None,
+}
 
 DEFAULT_MODEL = "ds4-tiny"
 
