@@ -14,9 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-import cffi
-
 from ds4_core import errors
+from ds4_core.ffi import new_ffi
 
 #: A value that cffi made: a pointer, a struct, an array.
 CData = Any
@@ -122,7 +121,7 @@ class Native:
             LibraryError: It can not be loaded, or its interface is of another version.
         """
         self.path = library
-        self.ffi: Any = cffi.FFI()
+        self.ffi: Any = new_ffi()
         self.ffi.cdef(declarations(find_header(library).read_text(encoding="utf-8")))
         try:
             self.lib: Any = self.ffi.dlopen(str(library))

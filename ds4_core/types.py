@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import cffi
 import numpy as np
 import numpy.typing as npt
 
 from ds4_core.errors import DS4Error, InvalidRequestError
+from ds4_core.ffi import new_ffi
 
 if TYPE_CHECKING:
     from ds4_core.session import Session
@@ -26,7 +26,7 @@ FloatArray = npt.NDArray[np.float32]
 #: int32, token ids.
 IntArray = npt.NDArray[np.int32]
 
-_FFI = cffi.FFI()
+_FFI = new_ffi()
 
 _MAX_I32 = 2**31 - 1
 

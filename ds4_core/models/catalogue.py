@@ -82,5 +82,5 @@ def checksums() -> dict[str, str]:
     """File name -> SHA-256 as listed in `SHA256SUMS`."""
     if not CHECKSUMS.is_file():
         return {}
-    lines = CHECKSUMS.read_text(encoding="ascii").splitlines()
+    lines = CHECKSUMS.read_text(encoding="utf-8").splitlines()
     return {name: digest for digest, name in (line.split() for line in lines if line)}

@@ -155,6 +155,39 @@ def test_a_fork_while_another_thread_opens_does_not_hang():
     """)
 
 
+def test_opening_imports_no_module():
+    # A fork in the middle of an import would leave the child with that module's lock held for ever.
+    run("""
+        before = set(sys.modules)
+        with Engine() as engine, engine.session() as session:
+            session.eval(1)
+        assert set(sys.modules) == before, set(sys.modules) - before
+    """)
+
+
+def test_a_fork_waits_for_a_thread_that_parses_declarations():
+    run("""
+        from cffi import cparser
+        from ds4_core.ffi import new_ffi
+        ffi, inside, go_on = new_ffi(), threading.Event(), threading.Event()
+        def parse():
+            with ffi._lock, cparser.lock:
+                inside.set()
+                go_on.wait()
+        thread = threading.Thread(target=parse)
+        thread.start()
+        inside.wait()
+        os.register_at_fork(before=go_on.set)  # the last one registered runs first
+        def child():
+            assert not ffi._lock.locked() and not cparser.lock.locked()
+            with Engine() as own:
+                own.open()
+        in_child(child)
+        assert not ffi._lock.locked()
+        thread.join()
+    """)
+
+
 def test_a_child_that_ends_normally_does_not_crash():
     run("""
         engine = Engine().open()
