@@ -15,7 +15,7 @@ from ds4_core.engine import Engine
 from ds4_core.errors import DS4Error, EngineStateError, InvalidRequestError
 from ds4_core.generation import SampledToken, TokenRequest
 from ds4_core.profiling import Profile
-from ds4_core.scoring import Scoring, is_one, prompt_scoring
+from ds4_core.scoring import Scoring, before, is_one, prompt_scoring
 from ds4_core.session import Session
 from ds4_core.state import StateBytes, StateFile, StateFormat
 from ds4_core.streams import AsyncTokenStream
@@ -179,7 +179,7 @@ class AsyncEngine:
         """See `Engine.score`."""
         one = is_one(continuations)
         given = [continuations] if one else continuations
-        scores = await Scoring(self._engine, prompt, given, n_top=n_top, n_ctx=n_ctx, cancel=cancel).arun()
+        scores = await Scoring(self._engine, [before(prompt, n_top, n_ctx)], given, cancel=cancel).arun()
         return scores[0] if one else scores
 
     async def prompt_logprobs(

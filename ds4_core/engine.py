@@ -22,7 +22,7 @@ from ds4_core.native import CData
 from ds4_core.profiling import Profile, switch
 from ds4_core.sampling import random_seed, rng_from_seed
 from ds4_core.scheduler import Scheduler
-from ds4_core.scoring import Scoring, is_one, prompt_scoring
+from ds4_core.scoring import Scoring, before, is_one, prompt_scoring
 from ds4_core.session import Session
 from ds4_core.streams import AsyncTokenStream, TokenStream, as_token_request
 from ds4_core.types import (
@@ -483,7 +483,7 @@ class Engine:
         """
         one = is_one(continuations)
         given = [continuations] if one else continuations
-        scores = Scoring(self, prompt, given, n_top=n_top, n_ctx=n_ctx, cancel=cancel).run()
+        scores = Scoring(self, [before(prompt, n_top, n_ctx)], given, cancel=cancel).run()
         return scores[0] if one else scores
 
     def prompt_logprobs(

@@ -1,4 +1,4 @@
-"""Scores of given tokens: generations that are told what comes next, several of them on one prompt."""
+"""Scores of given tokens: generations that are told what comes next, several of them side by side."""
 
 from __future__ import annotations
 
@@ -49,16 +49,14 @@ class _Recital:
 
 
 class Scoring:
-    """Continuations of one prompt on their way to their scores. What they have in common is computed once."""
+    """Continuations of prompts on their way to their scores. What they have in common is computed once."""
 
     def __init__(
         self,
         engine: Engine,
-        prompt: Any,
+        prompts: Sequence[TokenRequest],
         continuations: Sequence[Any],
         *,
-        n_top: int = 0,
-        n_ctx: int | None = None,
         cancel: CancelFlag | None = None,
         keep: int | None = 0,
     ) -> None:
@@ -66,10 +64,9 @@ class Scoring:
 
         Args:
             engine: The engine to use.
-            prompt: At least one id.
+            prompts: What each continuation follows: its prompt, how many of the most likely tokens to report with
+                every score, and the most tokens of prompt and continuation together. A single one is that of all.
             continuations: Ids, each list for itself; an empty one has no scores.
-            n_top: How many of the most likely tokens to report with every score.
-            n_ctx: Most tokens of prompt and continuation together; None is the file's context, at most 32,768.
             cancel: Ends all of it.
             keep: As `TokenStream.close`.
 
@@ -82,11 +79,11 @@ class Scoring:
         self._keep = keep
         self._side_by_side = _SIDE_BY_SIDE
         self._continuations: list[IntArray] = [token_array(ids).copy() for ids in continuations]
-        self._request = TokenRequest(prompt, seed=0, n_top=n_top, n_ctx=n_ctx)
+        self._requests = list(prompts) if len(prompts) != 1 else [*prompts] * len(self._continuations)
         self._scores: list[list[SampledToken]] = [[] for _ in self._continuations]
 
     def _begin(self, index: int, on_end: Callable[[], object]) -> tuple[Generation, Scheduler]:
-        engine, request, ids = self._engine, self._request, self._continuations[index]
+        engine, request, ids = self._engine, self._requests[index], self._continuations[index]
         shared = engine._shared()
         n_ctx = engine._n_ctx_of_request(request.n_ctx)
         n_prompt = len(request.prompt)
@@ -208,4 +205,13 @@ def is_one(continuations: Any) -> bool:
 def prompt_scoring(engine: Engine, prompt: Any, n_top: int, n_ctx: int | None, cancel: CancelFlag | None) -> Scoring:
     """The scores of a prompt: those of what follows its first token."""
     ids = token_array(prompt)
-    return Scoring(engine, ids[:1], [ids[1:]], n_top=n_top, n_ctx=n_ctx, cancel=cancel, keep=None)
+    return Scoring(engine, [before(ids[:1], n_top, n_ctx)], [ids[1:]], cancel=cancel, keep=None)
+
+
+def before(prompt: Any, n_top: int = 0, n_ctx: int | None = None) -> TokenRequest:
+    """What continuations of a prompt follow, as `Scoring` takes it.
+
+    Raises:
+        InvalidRequestError: A value of the wrong type or out of range.
+    """
+    return TokenRequest(prompt, seed=0, n_top=n_top, n_ctx=n_ctx)

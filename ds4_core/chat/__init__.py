@@ -27,6 +27,7 @@ from ds4_core.chat.events import (
     collect,
 )
 from ds4_core.chat.messages import Message, Role, ToolCall, as_message, as_messages, as_tool_call
+from ds4_core.chat.ranking import arank, rank
 from ds4_core.chat.request import ChatRequest, Sampling
 from ds4_core.chat.response_format import ResponseFormat, as_response_format
 from ds4_core.chat.roundtrip import ParseTurn, agrees
@@ -66,6 +67,7 @@ __all__ = [
     "Usage",
     "agenerate",
     "agrees",
+    "arank",
     "as_message",
     "as_messages",
     "as_response_format",
@@ -82,6 +84,7 @@ __all__ = [
     "encode_request",
     "generate",
     "parse_turn",
+    "rank",
     "release_of",
     "render_text",
     "samples",
