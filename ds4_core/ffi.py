@@ -1,7 +1,7 @@
 """cffi made safe to fork: a child never finds one of its locks held by a thread that it does not have.
 
-cffi takes a lock whenever it meets a type or a function for the first time, and one for all of C parsing. A fork in that
-moment would leave the child with a lock that nobody releases, so a fork waits until no thread is inside.
+cffi takes a lock whenever it meets a type or a function for the first time, and one for all of C parsing. A fork in
+that moment would leave the child with a lock that nobody releases, so a fork waits until no thread is inside.
 """
 
 from __future__ import annotations
