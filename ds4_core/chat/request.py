@@ -273,11 +273,13 @@ def build_request(
     """One request from an adapter's own options and those of a single call, which win.
 
     Args:
-        options: A value for each of `REQUEST_OPTIONS`; a value of None is the default of `ChatRequest`. Asking for
+        options: A value for each of `REQUEST_OPTIONS`; a value of None is the default of `ChatRequest`. `thinking` may
+            also be "auto", and None is that too: the model thinks when there is a `reasoning_effort`. Asking for
             `top_logprobs` asks for `logprobs`, where these are not refused beside it.
         overrides: Options of the call, of `REQUEST_OPTIONS` and `CALL_OPTIONS`. None lifts `max_tokens`,
-            `max_thinking_tokens` and `timeout` and unfixes `seed`; for the others it keeps the adapter's value.
-            `tool_choice` may be True, which is "required", and False or "", which say nothing.
+            `max_thinking_tokens` and `timeout` and unfixes `seed`; for the others it keeps the adapter's value. A
+            `reasoning_effort` without `thinking` is one with `thinking="auto"`. `tool_choice` may be True, which is
+            "required", and False or "", which say nothing.
         messages: The conversation, or nothing when `prompt` is given.
         prompt: A formatted prompt. Whether the model thinks is for it to say, whatever the adapter's `thinking` is.
 
@@ -289,14 +291,16 @@ def build_request(
         if name not in REQUEST_OPTIONS and name not in CALL_OPTIONS:
             raise TypeError(unknown_option(name, (*REQUEST_OPTIONS, *CALL_OPTIONS)))
     given = {name: value for name, value in overrides.items() if value is not None or name in _NULLABLE}
-    values = {**options, **_logprobs_of_call(given), **given}
+    values = {**options, **_implied(given), **given}
     if values.get("logprobs") is None:
         values["logprobs"] = bool(values.get("top_logprobs"))
     stop = values.get("stop")
     choice = values.get("tool_choice")
     known = {_FIELDS.get(name, name): value for name, value in values.items() if value is not None}
-    if prompt is not None and "thinking" not in given:
-        known.pop("thinking", None)
+    if values.get("thinking") in (None, "auto"):
+        known["thinking"] = values.get("reasoning_effort") is not None
+    if prompt is not None and given.get("thinking") in (None, "auto"):
+        del known["thinking"]
     sampling = Sampling(**{name: known.pop(name) for name in _SAMPLING if name in known})
     known.update(
         stop=() if stop is None else (stop,) if isinstance(stop, str) else stop,
@@ -306,11 +310,16 @@ def build_request(
     return ChatRequest(messages=tuple(messages), prompt=prompt, sampling=sampling, **known)
 
 
-def _logprobs_of_call(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a call that says one of the two about log-probabilities says about the other."""
+def _implied(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options of a call say about others that it does not mention."""
+    implied: dict[str, Any] = {}
+    if given.get("reasoning_effort") is not None:
+        implied["thinking"] = "auto"
     if given.get("logprobs") is False:
-        return {"top_logprobs": 0}
-    return {"logprobs": None} if given.get("top_logprobs") else {}
+        implied["top_logprobs"] = 0
+    elif given.get("top_logprobs"):
+        implied["logprobs"] = None
+    return implied
 
 
 _SAMPLING = tuple(field.name for field in fields(Sampling))

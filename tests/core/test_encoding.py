@@ -489,14 +489,32 @@ def test_raw_prompt_says_itself_whether_the_model_thinks():
         ChatRequest(prompt="x", thinking=True)
 
 
-def test_thinking_of_the_adapter_is_not_for_a_raw_prompt():
-    own = {"thinking": True, "reasoning_effort": "low"}
-    request = build_request(own, {}, messages=[Message("user", "x")])
-    assert (request.thinking, request.effective_effort) == (True, "low")
-    assert not build_request(own, {}, prompt="x").thinking
-    assert not build_request(own, {"thinking": False}, messages=[Message("user", "x")]).thinking
+@pytest.mark.parametrize(
+    ("own", "call", "expected"),
+    [
+        ({}, {}, None),
+        ({"thinking": "auto"}, {}, None),
+        ({"thinking": "auto", "reasoning_effort": "low"}, {}, "low"),
+        ({"thinking": False, "reasoning_effort": "low"}, {}, None),
+        ({"thinking": True}, {}, "high"),
+        ({"thinking": True}, {"thinking": False}, None),
+        ({"thinking": True}, {"thinking": None}, "high"),
+        ({"thinking": False}, {"reasoning_effort": "low"}, "low"),
+        ({"reasoning_effort": "low"}, {"thinking": False}, None),
+        ({}, {"reasoning_effort": "low", "thinking": False}, None),
+    ],
+)
+def test_an_effort_asks_for_thinking_unless_that_is_refused(own, call, expected):
+    request = build_request(own, call, messages=[Message("user", "x")])
+    assert request.effective_effort == expected
+    assert not build_request(own, {name: call[name] for name in call if name != "thinking"}, prompt="x").thinking
+
+
+def test_thinking_of_a_raw_prompt_is_for_the_prompt_to_say():
     with pytest.raises(InvalidRequestError, match="thinking"):
         build_request({}, {"thinking": True}, prompt="x")
+    with pytest.raises(InvalidRequestError, match="thinking"):
+        build_request({}, {"thinking": "yes"}, messages=[Message("user", "x")])
 
 
 def test_control_token_that_the_vocabulary_lacks_is_named(tiny):
