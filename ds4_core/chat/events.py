@@ -174,13 +174,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class ChatResult:
-    """A whole generation: what its events add up to."""
+    """A whole generation: what its events add up to. Notebooks show it as HTML."""
 
     text: str
     reasoning: str
     finish: Finish
     tool_calls: tuple[GeneratedToolCall, ...] = ()
     tokens: Tokens = ()
+
+    def _repr_html_(self) -> str:
+        from ds4_core.chat.display import result_html
+
+        return result_html(self)
 
 
 class Accumulator:

@@ -1,5 +1,6 @@
 // Picks the kernel table for this processor, at run time.
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/x86_features.h"
 #include "base/error.h"
 
 #if defined(__aarch64__) && defined(__linux__)
@@ -14,13 +15,8 @@ bool available(int32_t isa) noexcept {
     switch (isa) {
     case DS4X_ISA_PORTABLE: return true;
 #if defined(__x86_64__)
-    case DS4X_ISA_AVX2:
-        // Every processor with AVX2 converts half floats too; not all compilers know that feature by name.
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-    case DS4X_ISA_AVX512:
-        return available(DS4X_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512vnni");
+    case DS4X_ISA_AVX2: return x86_features().avx2;
+    case DS4X_ISA_AVX512: return x86_features().avx512;
 #elif defined(__aarch64__)
     case DS4X_ISA_NEON:
 #  if defined(__linux__)
