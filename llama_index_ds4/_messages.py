@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
     CachePoint,
@@ -11,14 +13,33 @@ from llama_index.core.base.llms.types import (
     ChatResponse,
     CompletionResponse,
     ContentBlock,
+    LogProb,
     MessageRole,
     TextBlock,
     ThinkingBlock,
     ToolCallBlock,
 )
+from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.llms.llm import ToolSelection
 
-from ds4_core.chat import Event, Finish, Message, ReasoningDelta, Role, TextDelta
-from ds4_core.errors import InternalError, InvalidRequestError, UnsupportedError
+from ds4_core.chat import (
+    Event,
+    Finish,
+    Message,
+    ReasoningDelta,
+    Role,
+    TextDelta,
+    TokenLogprob,
+    ToolCall,
+    ToolCallArgumentsDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    as_tool_call,
+)
+from ds4_core.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from llama_index.core.tools.types import BaseTool
 
 _ROLES: dict[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -27,127 +48,197 @@ _ROLES: dict[MessageRole, Role] = {
     MessageRole.ASSISTANT: "assistant",
     MessageRole.CHATBOT: "assistant",
     MessageRole.MODEL: "assistant",
+    MessageRole.TOOL: "tool",
+    MessageRole.FUNCTION: "tool",
 }
+
+
+class SampledMessage(ChatMessage):
+    """An answer that remembers the tokens it was sampled as, so that a later prompt can begin with the very same ones.
+
+    They are no part of what is compared, counted, printed or written as JSON; a message that was read back from there
+    is encoded anew.
+    """
+
+    _tokens: tuple[int, ...] | None = PrivateAttr(default=None)
+
+    def __eq__(self, other: object) -> bool:
+        """As messages compare: by what they say."""
+        if not isinstance(other, ChatMessage):
+            return NotImplemented
+        return (self.role, self.blocks, self.additional_kwargs) == (other.role, other.blocks, other.additional_kwargs)
+
+    __hash__ = None  # type: ignore[assignment] # as messages
+
+
+# ------------------------------------------------------------------------------------------------------- messages in
 
 
 def to_core(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
     """LlamaIndex's messages as ds4_core's. The given ones are not touched.
 
     Raises:
-        UnsupportedError: Tool calls or tool results.
-        InvalidRequestError: A content block that is no text; the message's number is named.
+        InvalidRequestError: A content block that is no text, or a call where there can be none; the message's number is
+            named.
     """
-    return tuple(_message(message, index) for index, message in enumerate(messages))
+    converted: list[Message] = []
+    for index, message in enumerate(messages):
+        try:
+            converted.append(_message(message))
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"messages[{index}]: {error}") from error
+    return tuple(converted)
 
 
-def _message(message: ChatMessage, index: int) -> Message:
-    role = _ROLES.get(message.role)
-    if role is None:
-        raise UnsupportedError(f"messages[{index}] has the role {message.role.value!r}: tools are not supported yet")
-    if message.additional_kwargs.get("tool_calls"):
-        raise UnsupportedError(f"messages[{index}] holds tool calls, which are not supported yet")
+def _message(message: ChatMessage) -> Message:
+    role = _ROLES[message.role]
     text: list[str] = []
     thinking: list[str] = []
+    calls: list[ToolCall] = []
     for block in message.blocks:
         if isinstance(block, TextBlock):
             text.append(block.text)
-        elif isinstance(block, ThinkingBlock):
+        elif isinstance(block, ThinkingBlock) and role == "assistant":
             thinking.append(block.content or "")
-        elif isinstance(block, ToolCallBlock):
-            raise UnsupportedError(f"messages[{index}] holds a tool call, which is not supported yet")
-        elif not isinstance(block, CachePoint):
+        elif isinstance(block, ToolCallBlock) and role == "assistant":
+            calls.append(_call(block.tool_call_id, block.tool_name, block.tool_kwargs))
+        elif isinstance(block, ThinkingBlock | ToolCallBlock):
             raise InvalidRequestError(
-                f"messages[{index}] holds a block of type {block.block_type!r}; DeepSeek V4 reads text only"
+                f"the role {role!r} has a block of type {block.block_type!r}, which only answers have"
             )
-    # LlamaIndex shows several text blocks of a message as lines, so that is how they are read.
-    return Message(role, "\n".join(text), reasoning="".join(thinking))
+        elif not isinstance(block, CachePoint):
+            raise InvalidRequestError(f"a block of type {block.block_type!r}: DeepSeek V4 reads text only")
+    extra = message.additional_kwargs
+    return Message(
+        role,
+        "\n".join(text),  # LlamaIndex shows several text blocks of a message as lines, so that is how they are read
+        reasoning="".join(thinking),
+        tool_calls=tuple(calls or (_legacy_call(call) for call in extra.get("tool_calls") or ())),
+        tool_call_id=extra.get("tool_call_id") or "" if role == "tool" else "",
+        raw=message._tokens if isinstance(message, SampledMessage) else None,
+    )
 
 
+def _call(call_id: Any, name: Any, arguments: Any) -> ToolCall:
+    return as_tool_call({"id": call_id, "function": {"name": name, "arguments": arguments}})
+
+
+def _legacy_call(call: Any) -> ToolCall:
+    """A call of the form that was used before there were blocks: OpenAI's dicts or objects, or a ToolSelection."""
+    values = call.model_dump() if hasattr(call, "model_dump") else call
+    if not isinstance(values, Mapping):
+        raise InvalidRequestError(f"the tool call {call!r:.80}: it must be a dict with id and function")
+    if "tool_name" in values:
+        return _call(values.get("tool_id"), values["tool_name"], values.get("tool_kwargs"))
+    function = values.get("function")
+    if not isinstance(function, Mapping):
+        raise InvalidRequestError(f"the tool call {call!r:.80}: it must be a dict with id and function")
+    return _call(values.get("id"), function.get("name"), function.get("arguments"))
+
+
+# ------------------------------------------------------------------------------------------------------ responses out
+
+
+@dataclass(slots=True)
+class _GeneratedCall:
+    """A tool call on its way: JSON text of its arguments, and these once the call is complete."""
+
+    id: str
+    name: str
+    text: str = ""
+    arguments: dict[str, Any] | None = None
+    end: ToolCallEnd | None = None
+
+    @property
+    def block(self) -> ToolCallBlock:
+        """A fresh block; its arguments are text as long as the call is not complete."""
+        arguments = self.text if self.arguments is None else self.arguments
+        return ToolCallBlock(tool_call_id=self.id, tool_name=self.name, tool_kwargs=arguments)
+
+
+@dataclass(slots=True)
 class Fold:
     """Turns the events of one generation into responses, each holding everything so far and the newest piece.
 
     One step function serves the synchronous and the asynchronous streams, of chats and of completions.
+
+    Attributes:
+        model_name: What responses call the model.
+        logprobs: Whether they carry log-probabilities.
     """
 
-    def __init__(self, model_name: str) -> None:
-        self._model_name = model_name
-        self._text = ""
-        self._thinking = ""
-        self._finish: Finish | None = None
-        self._delta = ""
-        self._thinking_delta = ""
+    model_name: str
+    logprobs: bool = False
+    _text: str = ""
+    _thinking: str = ""
+    _calls: list[_GeneratedCall] = field(default_factory=list)
+    _tokens: list[TokenLogprob] = field(default_factory=list)
+    _finish: Finish | None = None
 
-    def add(self, event: Event) -> None:
-        """Takes the next event."""
-        self._delta = self._thinking_delta = ""
-        if isinstance(event, Finish):
-            self._finish = event
-        elif isinstance(event, ReasoningDelta):
-            self._thinking_delta = event.text
-            self._thinking += event.text
-        elif isinstance(event, TextDelta):
-            self._delta = event.text
+    def add(self, event: Event) -> tuple[str, str]:
+        """Takes the next event. Returns what it adds to the visible text and to the thinking."""
+        self._tokens += event.tokens
+        if isinstance(event, TextDelta):
             self._text += event.text
+            return event.text, ""
+        if isinstance(event, ReasoningDelta):
+            self._thinking += event.text
+            return "", event.text
+        if isinstance(event, ToolCallStart):
+            self._calls.append(_GeneratedCall(event.id, event.name))
+        elif isinstance(event, ToolCallArgumentsDelta):
+            self._calls[event.index].text += event.fragment
+        elif isinstance(event, ToolCallEnd):
+            call = self._calls[event.index]
+            call.end, call.arguments = event, json.loads(call.text or "{}") if event.complete else None
         else:
-            raise InternalError(f"{type(event).__name__} came for a request without tools")
+            self._finish = event
+        return "", ""
 
     def step(self, event: Event) -> ChatResponse:
-        """The response of a chat stream for one event: fresh blocks, cumulative text."""
-        self.add(event)
-        response = self.chat_response()
-        response.delta = self._delta
-        if self._thinking_delta:
-            response.additional_kwargs["thinking_delta"] = self._thinking_delta
+        """The response of a stream for one event: fresh blocks, everything so far, and what is new."""
+        delta, thinking_delta = self.add(event)
+        response = self._response(event.tokens)
+        response.delta = delta
+        if thinking_delta:
+            response.additional_kwargs["thinking_delta"] = thinking_delta
         return response
 
-    def completion_step(self, event: Event) -> CompletionResponse:
-        """The response of a completion stream for one event."""
-        self.add(event)
-        response = self.completion_response()
-        response.delta = self._delta
-        return response
+    def whole(self) -> ChatResponse:
+        """The response of a whole generation."""
+        return self._response(self._tokens)
 
-    def chat_response(self) -> ChatResponse:
-        """Everything so far as a chat response."""
+    def _response(self, tokens: Sequence[TokenLogprob]) -> ChatResponse:
+        finish = self._finish
         blocks: list[ContentBlock] = []
         if self._thinking:
-            n_tokens = self._finish.usage.reasoning_tokens if self._finish else None
+            n_tokens = finish.usage.reasoning_tokens if finish else None
             blocks.append(ThinkingBlock(content=self._thinking, num_tokens=n_tokens))
         blocks.append(TextBlock(text=self._text))
+        blocks += [call.block for call in self._calls]
+        message = SampledMessage(role=MessageRole.ASSISTANT, blocks=blocks)
+        extra: dict[str, Any] = {}
+        if finish is not None:
+            message._tokens = finish.raw
+            extra = _counts(finish)
+            if invalid := [_invalid(call) for call in self._calls if call.arguments is None]:
+                extra["invalid_tool_calls"] = invalid
         return ChatResponse(
-            message=ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks),
-            raw=self._raw(),
-            additional_kwargs=self._counts(),
+            message=message,
+            raw=None if finish is None else self._raw(finish),
+            logprobs=[_logprobs(token) for token in tokens] if self.logprobs else None,
+            additional_kwargs=extra,
         )
 
-    def completion_response(self) -> CompletionResponse:
-        """Everything so far as a completion response; thinking is kept apart from the text."""
-        extra: dict[str, Any] = self._counts()
-        if self._thinking:
-            extra["thinking"] = self._thinking
-        return CompletionResponse(text=self._text, raw=self._raw(), additional_kwargs=extra)
-
-    def _counts(self) -> dict[str, Any]:
-        if self._finish is None:
-            return {}
-        usage = self._finish.usage
+    def _raw(self, finish: Finish) -> dict[str, Any]:
+        usage, timings = finish.usage, finish.timings
         return {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.total_tokens,
-        }
-
-    def _raw(self) -> dict[str, Any] | None:
-        if self._finish is None:
-            return None
-        usage, timings = self._finish.usage, self._finish.timings
-        return {
-            "model": self._model_name,
-            "finish_reason": self._finish.reason,
-            "stop_sequence": self._finish.stop,
-            "seed": self._finish.seed,
+            "model": self.model_name,
+            "finish_reason": finish.reason,
+            "stop_sequence": finish.stop,
+            "seed": finish.seed,
             "usage": {
-                **self._counts(),
+                **_counts(finish),
                 "cache_read": usage.cached_tokens,
                 "reasoning_tokens": usage.reasoning_tokens,
             },
@@ -157,3 +248,110 @@ class Fold:
                 "decode_tokens_per_s": timings.decode_tokens_per_s,
             },
         }
+
+
+def _counts(finish: Finish) -> dict[str, Any]:
+    usage = finish.usage
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+
+
+def _invalid(call: _GeneratedCall) -> dict[str, Any]:
+    end = call.end
+    return {
+        "id": call.id,
+        "name": call.name,
+        "arguments": call.text,
+        "error": end.error if end else None,
+        "raw": end.raw if end else None,
+    }
+
+
+def _logprobs(token: TokenLogprob) -> list[LogProb]:
+    """The token that was drawn, then the others that were likely."""
+    likely = [(token.bytes, token.logprob)]
+    likely += [(one.bytes, one.logprob) for one in token.top if one.token != token.token]
+    return [LogProb(token=text.decode("utf-8", "replace"), logprob=value, bytes=list(text)) for text, value in likely]
+
+
+def as_chat(response: ChatResponse) -> ChatResponse:
+    """The response as it is."""
+    return response
+
+
+def as_completion(response: ChatResponse) -> CompletionResponse:
+    """A chat response as a completion: the text, with thinking and calls beside it."""
+    extra = dict(response.additional_kwargs)
+    for block in response.message.blocks:
+        if isinstance(block, ThinkingBlock):
+            extra["thinking"] = block.content
+        elif isinstance(block, ToolCallBlock):
+            extra.setdefault("tool_calls", []).append(block.model_dump(exclude={"block_type"}))
+    return CompletionResponse(
+        text=response.message.content or "",
+        additional_kwargs=extra,
+        raw=response.raw,
+        logprobs=response.logprobs,
+        delta=response.delta,
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- calls
+
+
+def tool_selections(response: ChatResponse) -> list[ToolSelection]:
+    """The complete calls of a response, of its newest form or the older one; a call that is not complete is none."""
+    invalid = {call["id"] for call in response.additional_kwargs.get("invalid_tool_calls", ())}
+    message = response.message
+    calls: list[tuple[Any, str, Any]] = [
+        (block.tool_call_id, block.tool_name, block.tool_kwargs)
+        for block in message.blocks
+        if isinstance(block, ToolCallBlock)
+    ]
+    if not calls:
+        legacy = map(_legacy_call, message.additional_kwargs.get("tool_calls") or ())
+        calls = [(call.id, call.name, call.arguments) for call in legacy]
+    selections: list[ToolSelection] = []
+    for call_id, name, given in calls:
+        arguments = _json_object(given)
+        if name and arguments is not None and call_id not in invalid:
+            selections.append(ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=arguments))
+    return selections
+
+
+def _json_object(given: Any) -> dict[str, Any] | None:
+    if isinstance(given, str):
+        try:
+            given = json.loads(given) if given.endswith("}") else None
+        except ValueError:
+            return None
+    return given if isinstance(given, dict) else None
+
+
+def without_further_calls(response: ChatResponse) -> ChatResponse:
+    """The response with its first tool call alone."""
+    message = response.message
+    calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    if len(calls) < 2:
+        return response
+    kept = [block for block in message.blocks if not isinstance(block, ToolCallBlock) or block is calls[0]]
+    return response.model_copy(update={"message": message.model_copy(update={"blocks": kept})})
+
+
+def no_call_reason(response: ChatResponse) -> str:
+    """Why a response has no complete tool call."""
+    raw = response.raw if isinstance(response.raw, dict) else {}
+    invalid = [
+        f"; the call of {call['name']!r} is invalid ({call['error']}): {call['raw']!r:.200}"
+        for call in response.additional_kwargs.get("invalid_tool_calls", ())
+    ]
+    return f"it ended with finish_reason={raw.get('finish_reason')!r}{''.join(invalid)}"
+
+
+def tool_spec(tool: BaseTool) -> dict[str, Any]:
+    """A tool as a request takes it, by its own name, so that whoever carries out the call finds it."""
+    function = tool.metadata.to_openai_tool(skip_length_check=True)["function"]
+    return {"type": "function", "function": {**function, "name": tool.metadata.get_name()}}

@@ -1,0 +1,212 @@
+"""Structured predictions: answers held to a schema, whole and while they are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing, closing
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
+from llama_index.core.bridge.pydantic import BaseModel, Field, ValidationError
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined] # as they say to
+from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.program.function_program import get_function_tool
+from llama_index.core.program.utils import FlexibleModel, create_flexible_model
+from llama_index.core.prompts.base import PromptTemplate
+from llama_index.core.types import Model, PydanticProgramMode
+from pydantic_core import from_json
+
+dispatcher = get_dispatcher(__name__)
+
+# What the programs of LlamaIndex set themselves, so that it has no effect there either.
+_OF_PROGRAMS = ("tool_required", "tool_choice", "allow_parallel_tool_calls")
+
+
+class StructuredPredictions(FunctionCallingLLM):
+    """The four ways to predict an object, each over the chat method of the same kind.
+
+    `pydantic_program_mode` says how: DEFAULT writes JSON that is held to the schema of the class, or with
+    `should_use_structured_outputs=False` does what FUNCTION does, which is to call a tool of that schema; other modes
+    are LlamaIndex's own. The prompt shows the model the schema in either case.
+    """
+
+    should_use_structured_outputs: bool = Field(
+        default=True, description="Structured predictions are JSON held to the schema; False: calls of a tool."
+    )
+
+    def structured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """An object of a class, as a prompt asks for it.
+
+        Args:
+            output_cls: A pydantic model.
+            prompt: What is asked; the system prompt goes before it.
+            llm_kwargs: Options of the call, as for `chat`.
+            prompt_args: What the prompt is filled with.
+
+        Raises:
+            ValidationError: The answer does not pass a check of the class that its schema does not tell.
+            UnsupportedError: The schema has a part that can not be enforced.
+            DS4Error: Whatever `chat` raises.
+        """
+        if not self._predicts_itself:
+            predicted: Model = super().structured_predict(output_cls, prompt, _copy(llm_kwargs), **prompt_args)
+            return predicted
+        _tell_start(output_cls, prompt, prompt_args)
+        messages, kwargs = self._asked(output_cls, prompt, llm_kwargs, prompt_args)
+        return _told(_parsed(output_cls, self.chat(messages, **kwargs)))
+
+    async def astructured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """`structured_predict`, awaited."""
+        if not self._predicts_itself:
+            predicted: Model = await super().astructured_predict(output_cls, prompt, _copy(llm_kwargs), **prompt_args)
+            return predicted
+        _tell_start(output_cls, prompt, prompt_args)
+        messages, kwargs = self._asked(output_cls, prompt, llm_kwargs, prompt_args)
+        return _told(_parsed(output_cls, await self.achat(messages, **kwargs)))
+
+    def _structured_stream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None, None]:
+        if not self._predicts_itself:
+            return super()._structured_stream_call(output_cls, prompt, _copy(llm_kwargs), **prompt_args)
+        messages, kwargs = self._asked(output_cls, prompt, llm_kwargs, prompt_args)
+        responses = self.stream_chat(messages, **kwargs)
+
+        def stream() -> Generator[Model | FlexibleModel, None, None]:
+            parts = _Parts(output_cls)
+            with closing(responses):
+                for response in responses:
+                    yield from parts.add(response)
+            yield from parts.end()
+
+        return stream()
+
+    async def _structured_astream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None]:
+        if not self._predicts_itself:
+            return await super()._structured_astream_call(output_cls, prompt, _copy(llm_kwargs), **prompt_args)
+        messages, kwargs = self._asked(output_cls, prompt, llm_kwargs, prompt_args)
+        responses = await self.astream_chat(messages, **kwargs)
+
+        async def stream() -> AsyncGenerator[Model | FlexibleModel, None]:
+            parts = _Parts(output_cls)
+            async with aclosing(responses):
+                async for response in responses:
+                    for part in parts.add(response):
+                        yield part
+            for part in parts.end():
+                yield part
+
+        return stream()
+
+    @property
+    def _predicts_itself(self) -> bool:
+        return self.pydantic_program_mode in (PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION)
+
+    def _asked(
+        self,
+        output_cls: type[BaseModel],
+        prompt: PromptTemplate,
+        llm_kwargs: Mapping[str, Any] | None,
+        prompt_args: Mapping[str, Any],
+    ) -> tuple[list[ChatMessage], dict[str, Any]]:
+        """Messages and options of the chat whose answer is the object."""
+        kwargs = {name: value for name, value in (llm_kwargs or {}).items() if name not in _OF_PROGRAMS}
+        messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
+        if self.should_use_structured_outputs and self.pydantic_program_mode == PydanticProgramMode.DEFAULT:
+            schema = {"name": output_cls.__name__, "schema": output_cls.model_json_schema()}
+            return messages, {**kwargs, "response_format": {"type": "json_schema", "json_schema": schema}}
+        kwargs = self._prepare_chat_with_tools(
+            [get_function_tool(output_cls)], chat_history=messages, tool_required=True, **kwargs
+        )
+        return kwargs.pop("messages"), kwargs
+
+
+def _copy(llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+    return dict(llm_kwargs or {})  # LlamaIndex takes options out of the one it is given
+
+
+def _tell_start(output_cls: type[BaseModel], prompt: PromptTemplate, prompt_args: dict[str, Any]) -> None:
+    dispatcher.event(LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args))
+
+
+def _told(output: Model) -> Model:
+    dispatcher.event(LLMStructuredPredictEndEvent(output=output))
+    return output
+
+
+def _json_of(response: ChatResponse) -> str:
+    """The JSON text of the object so far: the arguments of the first call, or the visible text."""
+    for block in response.message.blocks:
+        if isinstance(block, ToolCallBlock):
+            return block.tool_kwargs if isinstance(block.tool_kwargs, str) else json.dumps(block.tool_kwargs)
+    return response.message.content or ""
+
+
+def _parsed(output_cls: type[Model], response: ChatResponse) -> Model:
+    try:
+        return output_cls.model_validate_json(_json_of(response))
+    except ValidationError as error:
+        reason = response.raw.get("finish_reason") if isinstance(response.raw, dict) else None
+        error.add_note(f"The answer ended with finish_reason={reason!r}: {_json_of(response)!r:.500}")
+        raise
+
+
+class _Parts:
+    """The object as far as it is written, whenever there is more of it."""
+
+    def __init__(self, output_cls: type[Model]) -> None:
+        self._output_cls = output_cls
+        self._flexible = create_flexible_model(output_cls)  # any of the fields
+        self._values: Any = None
+        self._shown: Any = None
+        self._last: ChatResponse | None = None
+
+    def add(self, response: ChatResponse) -> Generator[Any, None, None]:
+        """Takes the next response; yields at most one object."""
+        self._last = response
+        text = _json_of(response)
+        try:
+            values = from_json(text, allow_partial="trailing-strings") if text else None
+        except ValueError:
+            return  # a number of which only the sign is there, or no JSON, as the end will tell
+        if values is None or values == self._values:
+            return
+        self._values = values
+        try:
+            self._shown = self._output_cls.model_validate(values)
+        except ValidationError:
+            if not isinstance(values, dict):
+                return
+            self._shown = self._flexible.model_validate(values)
+        yield self._shown
+
+    def end(self) -> Generator[Any, None, None]:
+        """The object checked as a whole, unless it was the last one shown."""
+        assert self._last is not None  # noqa: S101 - every stream has an end
+        whole = _parsed(self._output_cls, self._last)
+        if whole != self._shown:
+            yield whole
