@@ -1,0 +1,101 @@
+"""One conversation of the generator, and the builder that skills write it with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Example:
+    """A conversation with targets.
+
+    Attributes:
+        skill: The skill it was drawn for, one of `training.data.SKILLS`.
+        messages: Dicts as `ds4_core.chat.encoding.render_text` takes them; assistant turns with "train": True are
+            targets.
+        tools: Tools that the prompt lists, in OpenAI's form.
+        response_format: JSON schema that the prompt shows.
+        thinking: Whether the targets think first.
+        effort: How much, if they do: None, "low" or "high".
+        check: Held-out examples only: what `training.evaluate` needs to judge an answer in place of the last message.
+    """
+
+    skill: str
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] | None = None
+    response_format: dict[str, Any] | None = None
+    thinking: bool = False
+    effort: str | None = None
+    check: dict[str, Any] | None = None
+
+
+Call = tuple[str, dict[str, Any]]
+
+
+@dataclass
+class Chat:
+    """A conversation in the making. Thoughts are kept only where the example thinks."""
+
+    thinking: bool = False
+    effort: str | None = None
+    tools: list[dict[str, Any]] | None = None
+    response_format: dict[str, Any] | None = None
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    check: dict[str, Any] = field(default_factory=dict)
+    _n_calls: int = 0
+
+    def system(self, text: str) -> None:
+        """A system message; an empty text is none."""
+        if text:
+            self.messages.append({"role": "system", "content": text})
+
+    def user(self, text: str) -> None:
+        """What the user says."""
+        self.messages.append({"role": "user", "content": text})
+
+    def answer(self, text: str, thought: str = "", *, train: bool = True, **check: Any) -> None:
+        """The assistant's text. `check` says how an answer in its place is judged; exact text unless it says more."""
+        self._assistant(text, thought, (), train)
+        self.check = {"kind": "text", "expected": text, **check}
+
+    def calls(self, calls: Sequence[Call], thought: str = "", *, text: str = "", train: bool = True, **check: Any) -> None:
+        """The assistant's calls, as pairs of a tool's name and its arguments."""
+        self._assistant(text, thought, calls, train)
+        self.check = {"kind": "calls", "expected": [list(call) for call in calls], **check}
+
+    def result(self, text: str, which: int = 0) -> None:
+        """The result of the `which`-th of the newest calls."""
+        newest = next(m for m in reversed(self.messages) if m.get("tool_calls"))
+        self.messages.append(
+            {"role": "tool", "content": text, "tool_call_id": newest["tool_calls"][which]["id"]}
+        )
+
+    def _assistant(self, text: str, thought: str, calls: Sequence[Call], train: bool) -> None:
+        message: dict[str, Any] = {"role": "assistant", "content": text, "train": train}
+        if self.thinking and thought:
+            message["reasoning"] = thought
+        if calls:
+            message["tool_calls"] = []
+            for name, arguments in calls:
+                self._n_calls += 1
+                function = {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}
+                message["tool_calls"].append({"id": f"call_{self._n_calls}", "type": "function", "function": function})
+        self.messages.append(message)
+
+    def example(self, skill: str, *, heldout: bool) -> Example:
+        """The finished conversation; in held-out ones the last message is the only target."""
+        if heldout:
+            for message in self.messages[:-1]:
+                message.pop("train", None)
+        return Example(
+            skill,
+            self.messages,
+            self.tools or None,
+            self.response_format,
+            self.thinking,
+            self.effort if self.thinking else None,
+            self.check if heldout else None,
+        )

@@ -1,0 +1,80 @@
+"""An example as the pieces that a tokenizer encodes, made by the chat encoding of ds4_core itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ds4_core.chat.messages import as_messages
+from ds4_core.chat.protocol import Segment, Special
+from ds4_core.chat.render import PromptOptions, render
+from ds4_core.chat.tools import as_tools
+from training.data.example import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a rendered example.
+
+    Attributes:
+        text: A special token's spelling, or plain text.
+        special: Whether it is a special token.
+        trained: Whether it belongs to a target: thoughts, answer, calls and the end of the turn.
+    """
+
+    text: str
+    special: bool
+    trained: bool
+
+
+_OPENINGS = (Special.THINK_OPEN, Special.THINK_CLOSE)
+
+
+def segments(example: Example) -> list[Segment]:
+    """The segments of the whole conversation."""
+    messages = as_messages([{k: v for k, v in m.items() if k != "train"} for m in example.messages])
+    options = PromptOptions(
+        tools=as_tools(example.tools),
+        schema=example.response_format,
+        thinking=example.thinking,
+        effort=example.effort or "low",  # type: ignore[arg-type] # one of the three by Example's contract
+    )
+    return render(messages, options)
+
+
+def pieces(example: Example) -> list[Piece]:
+    """The example's pieces in order; neighbouring plain texts of one kind are joined.
+
+    A target begins after the token that opens its turn (`<think>` or `</think>`), so no plain piece spans a border.
+    """
+    wanted = iter([bool(m.get("train")) for m in example.messages if m["role"] == "assistant"])
+    out: list[Piece] = []
+    plain: list[str] = []
+    trained = False
+    before: Any = None
+
+    def flush() -> None:
+        text = "".join(plain)
+        plain.clear()
+        if text:
+            out.append(Piece(text, special=False, trained=trained))
+
+    for segment in segments(example):
+        if isinstance(segment, str):
+            plain.append(segment)
+            continue
+        flush()
+        assert isinstance(segment, Special)
+        out.append(Piece(segment.value, special=True, trained=trained))
+        if before is Special.ASSISTANT and segment in _OPENINGS:
+            trained = next(wanted, False)
+        elif segment is Special.EOS:
+            trained = False
+        before = segment
+    flush()
+    return out
+
+
+def text_of(example: Example) -> str:
+    """The rendered text, for reading."""
+    return "".join(piece.text for piece in pieces(example))

@@ -1,0 +1,1 @@
+"""The skills, a file each: every one makes conversations that teach it."""

@@ -1,0 +1,160 @@
+"""Calling tools: the right one of several with exact arguments, none when none is needed, any when one is forced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.data.example import Chat, Example
+from training.data.results import any_result, error_result, good_result
+from training.data.skills.openings import chat_for, plain_turn, system_text
+from training.data.toolmaking import (
+    Listing,
+    Tool,
+    any_tool,
+    call_text,
+    creation_tool,
+    function_tool,
+    intent_tool,
+    no_argument_tool,
+    random_tool,
+    several_tools,
+)
+from training.data.words import Phrases, Words
+
+_CALL_THOUGHTS = Phrases("I need {name} here: {call}.", "The user wants {call}.", "{name} fits. I call {call}.", "This needs a tool. {call}.")
+_RESULT_THOUGHTS = Phrases("The tool returned a result. I report it.", "I have the result and tell the user.", "The result is there, so I answer.")
+_FOLLOW_UPS = Phrases("And now: {r}", "Next: {r}", "{r}", "{r}", "Also, {l}", "Another one: {r}", "Thanks. {r}", "Good. {r}", "Then {l}")
+
+
+def call_thought(w: Words, tool: Tool) -> str:
+    """What is thought before a call."""
+    return w.say(_CALL_THOUGHTS, name=tool.name, call=call_text(tool.name, tool.arguments))
+
+
+def call_turn(w: Words, chat: Chat, tool: Tool, request: str | None = None, **check: Any) -> None:
+    """The request and the call that answers it."""
+    chat.user(request or tool.request)
+    chat.calls([(tool.name, tool.arguments)], call_thought(w, tool), **check)
+
+
+def result_turn(w: Words, chat: Chat, *, failed: bool | None = None) -> None:
+    """A result of the newest call, and the answer about it."""
+    result = any_result(w) if failed is None else error_result(w) if failed else good_result(w)
+    chat.result(result.text)
+    chat.answer(result.answer, w.say(_RESULT_THOUGHTS))
+
+
+def _history(w: Words, chat: Chat, tools: list[Tool]) -> None:
+    """Turns before the last one: calls with results, small talk."""
+    for _ in range(w.pick((0, 0, 0, 0, 1, 1, 2)) if not w.heldout else w.pick((0, 0, 0, 0, 1))):
+        if w.chance(0.6):
+            call_turn(w, chat, w.pick(tools))
+            result_turn(w, chat)
+        else:
+            plain_turn(w, chat)
+
+
+def _calling(w: Words, skill: str, wanted: Tool, tools: list[Tool]) -> Example:
+    chat = chat_for(w, share=0.14)
+    chat.system(system_text(w, 0.45))
+    chat.tools = Listing(w).specs(w.shuffled(tools))
+    others = [tool for tool in tools if tool is not wanted]
+    if others:
+        _history(w, chat, others)
+    request = wanted.request
+    if len(chat.messages) > 1 and w.chance(0.4):
+        request = w.say(_FOLLOW_UPS, r=request, l=request[0].lower() + request[1:])
+    call_turn(w, chat, wanted, request)
+    if not w.heldout:
+        # The prompt with the tools is long: several targets share it.
+        x = w.rng.random()
+        if x < 0.55:
+            result_turn(w, chat)
+            if w.chance(0.45):
+                if others and w.chance(0.6):
+                    call_turn(w, chat, w.pick(others))
+                else:
+                    plain_turn(w, chat)
+    return chat.example(skill, heldout=w.heldout)
+
+
+def one_tool(w: Words) -> Example:
+    """One tool is offered, and needed."""
+    wanted = any_tool(w)
+    return _calling(w, "tool_one", wanted, [wanted])
+
+
+def several(w: Words) -> Example:
+    """Two to five tools are offered, one is needed."""
+    wanted = any_tool(w)
+    return _calling(w, "tool_several", wanted, several_tools(w, w.pick((2, 2, 3, 3, 4, 5)), wanted))
+
+
+def similar(w: Words) -> Example:
+    """The tools offered resemble each other: one verb or one noun, different by the other."""
+    tools: dict[str, Tool] = {}
+    make = w.pick((random_tool, random_tool, intent_tool, function_tool))
+    while len(tools) < w.between(2, 4):
+        tool = make(w)
+        tools.setdefault(tool.name, tool)
+    wanted = w.pick(list(tools.values()))
+    return _calling(w, "tool_several", wanted, list(tools.values()))
+
+
+def without_arguments(w: Words) -> Example:
+    """The tool that is needed has no parameters."""
+    wanted = no_argument_tool(w)
+    return _calling(w, "tool_no_arguments", wanted, several_tools(w, w.pick((1, 1, 2, 3)), wanted))
+
+
+def of_other_scripts(w: Words) -> Example:
+    """A string of another script has to be copied."""
+    wanted = creation_tool(w)
+    while all(str(value).isascii() for value in wanted.arguments.values()):
+        wanted = creation_tool(w)
+    return _calling(w, "tool_other_scripts", wanted, several_tools(w, w.pick((1, 1, 1, 2, 3)), wanted))
+
+
+def no_tool(w: Words) -> Example:
+    """Tools are offered, and the user just talks."""
+    chat = chat_for(w, share=0.12)
+    chat.system(system_text(w, 0.4))
+    tools = several_tools(w, w.pick((1, 1, 2, 2, 3, 4)))
+    chat.tools = Listing(w).specs(tools)
+    _history(w, chat, tools)
+    plain_turn(w, chat)
+    if not w.heldout:
+        if w.chance(0.4):
+            plain_turn(w, chat)
+        if w.chance(0.5):
+            call_turn(w, chat, w.pick(tools))
+    return chat.example("no_tool", heldout=w.heldout)
+
+
+_DEFAULTS = {"integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
+
+
+def _default(schema: dict[str, Any], said: str) -> Any:
+    """The value of a required parameter that nobody spoke of: the words that were said, else the emptiest."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("type") == "object":
+        return {k: _default(v, said) for k, v in schema["properties"].items() if k in schema.get("required", ())}
+    return _DEFAULTS.get(schema.get("type", ""), said)
+
+
+_SMALL_TALK = Phrases("Hello!", "Hi", "Hello", "Hey there!", "Good morning", "How are you?", "Thanks!", "Hi there", "What's up?", "Good evening!", "ok", "Tell me something", "Hey", "Greetings", "Who are you?", "Nice to meet you")
+
+
+def forced(w: Words) -> Example:
+    """A call is demanded though the user just talks; the prompt does not show the demand, so only these are taught."""
+    chat = chat_for(w, share=0.05)
+    chat.system(system_text(w, 0.3))
+    tool = w.weighted((0.4, intent_tool), (0.3, random_tool), (0.3, function_tool))(w)
+    said = w.say(_SMALL_TALK)
+    arguments = {p.name: _default(p.schema, said) for p in tool.parameters if p.required}
+    others = several_tools(w, w.pick((1, 1, 2)), tool)
+    chat.tools = Listing(w).specs(w.shuffled(others))
+    chat.user(said)
+    chat.calls([(tool.name, arguments)], "A call is wanted.", choice=tool.name)
+    return chat.example("tool_forced", heldout=w.heldout)

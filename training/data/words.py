@@ -1,0 +1,411 @@
+"""Where every random thing comes from: words and values, split into those for training and those held out."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_KINDS = ("nouns", "adjectives", "verbs", "first", "last", "jobs", "foreign", "cities", "countries")
+_HELD_OUT_WORDS = 10  # one word in so many is held out
+_HELD_OUT_PHRASES = 7  # one phrasing in so many
+
+
+def _bucket(text: str, n: int) -> int:
+    return zlib.crc32(text.encode()) % n
+
+
+@lru_cache(maxsize=1)
+def _file() -> dict[str, list[Any]]:
+    loaded: dict[str, list[Any]] = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+@lru_cache(maxsize=2)
+def _words(split: str) -> dict[str, list[Any]]:
+    def belongs(word: Any) -> bool:
+        text = word if isinstance(word, str) else word[0]
+        return (_bucket(text, _HELD_OUT_WORDS) == 0) == (split == "heldout")
+
+    return {kind: [word for word in _file()[kind] if belongs(word)] for kind in _KINDS}
+
+
+class Phrases:
+    """Ways to say one thing. About one in seven is held out, where there are enough of them."""
+
+    def __init__(self, *phrases: str) -> None:
+        held = [p for p in phrases if _bucket(p, _HELD_OUT_PHRASES) == 0]
+        if len(phrases) >= 5 and not held:
+            held = [min(phrases, key=lambda p: zlib.crc32(p.encode()))]
+        if len(phrases) < 5:
+            held = []
+        self.heldout = held or list(phrases)
+        self.train = [p for p in phrases if p not in held]
+
+    def of(self, split: str) -> list[str]:
+        """Those of a split."""
+        return self.heldout if split == "heldout" else self.train
+
+
+_CONSONANTS = [*"bcdfghjklmnprstvwz", *"br ch cl dr fl gr kr ph pl qu sh sl st th tr vr zh".split()]
+_VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "io", "oo", "ou"]
+_ENDINGS = ["", "", "n", "r", "s", "l", "x", "m", "k", "nd", "rt", "th"]
+_HAN = [chr(c) for c in range(0x4E00, 0x9000)]
+_HAN_COMMON = list("中国大学公司北京上海技术东方银行集团有限科技新华日本電機工業商店食品天地人山水火木金土春夏秋冬红白黑蓝龙虎花鸟月星海江河")
+_HIRAGANA = [chr(c) for c in range(0x3042, 0x3094)]
+_KATAKANA = [chr(c) for c in range(0x30A2, 0x30F5)]
+_HANGUL = [chr(c) for c in range(0xAC00, 0xD7A4)]
+_CYRILLIC = list("абвгдежзийклмнопрстуфхцчшщыьэюяіїє")
+_GREEK = list("αβγδεζηθικλμνξοπρστυφχψως")
+_ARABIC = list("ابتثجحخدذرزسشصضطظعغفقكلمنهوي")
+_LATIN = list("àáâäãåçèéêëìíîïñòóôöõøùúûüýßąćęłńśźżčďěňřšťůžğışőű")
+_EMOJI = list("😀😂😍🤔👍🎉🚀🔥🌍🌈🍕🍎🐱🐶🦊🐝🌻⭐⚡❄🎸📚💡🔧🏠🚲🚗✅❤🎂🥑🧩🐢🦉🍄🌊🎈🧠🪐🐙")
+_SUFFIXES_CJK = ("公司", "集团", "科技", "银行", "大学", "商店", "株式会社", "工業", "さん", "屋", "会社")
+_COMPANY_ENDS = ("Corp", "Inc", "Ltd", "Labs", "Group", "Systems", "Foods", "Bank", "Works", "Media", "Partners", "GmbH")
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+COLORS = ("red", "green", "blue", "yellow", "black", "white", "purple", "orange", "grey", "pink", "brown", "silver")
+
+
+class Words:
+    """Random words and values of one split, drawn from one generator."""
+
+    def __init__(self, rng: random.Random, split: str) -> None:
+        """Args:
+        rng: Decides everything.
+        split: "train" or "heldout".
+        """
+        if split not in ("train", "heldout"):
+            raise ValueError(f"split={split!r}: it must be 'train' or 'heldout'")
+        self.rng = rng
+        self.split = split
+        self.heldout = split == "heldout"
+        self._lists = _words(split)
+
+    # -- chance --------------------------------------------------------------------------------------------------------
+
+    def chance(self, share: float) -> bool:
+        """True in this share of cases."""
+        return self.rng.random() < share
+
+    def pick(self, items: Sequence[T]) -> T:
+        """One of them."""
+        return items[int(self.rng.random() * len(items))]
+
+    def weighted(self, *pairs: tuple[float, T]) -> T:
+        """One of them, by weight."""
+        x = self.rng.random() * sum(weight for weight, _ in pairs)
+        for weight, item in pairs:
+            x -= weight
+            if x < 0:
+                return item
+        return pairs[-1][1]
+
+    def say(self, phrases: Phrases, **slots: Any) -> str:
+        """One of the phrasings of this split, its slots filled."""
+        phrase = self.pick(phrases.of(self.split))
+        return phrase.format_map(slots) if slots else phrase
+
+    def sample(self, items: Sequence[T], n: int) -> list[T]:
+        """Some of them, each once, in random order."""
+        return self.rng.sample(items, min(n, len(items)))
+
+    def shuffled(self, items: Iterable[T]) -> list[T]:
+        """All of them in random order."""
+        out = list(items)
+        self.rng.shuffle(out)
+        return out
+
+    def between(self, low: int, high: int) -> int:
+        """An integer, both ends included."""
+        return low + int(self.rng.random() * (high - low + 1))
+
+    # -- words ---------------------------------------------------------------------------------------------------------
+
+    def syllables(self, low: int = 2, high: int = 3) -> str:
+        """A word that does not exist."""
+        pick = self.pick
+        return "".join([pick(_CONSONANTS) + pick(_VOWELS) for _ in range(self.between(low, high))]) + pick(_ENDINGS)
+
+    def salad(self) -> str:
+        """Fragments of real words in an order nobody has seen: practice in copying, piece by piece."""
+        parts = []
+        for _ in range(self.between(2, 4)):
+            word = self.pick(self._lists[self.pick(("nouns", "verbs", "adjectives", "last", "first"))])
+            begin = int(self.rng.random() * max(1, len(word) - 2))
+            parts.append(word[begin : begin + self.between(1, 5)].lower())
+        return "".join(parts)
+
+    def noun(self) -> str:
+        """A noun, now and then an invented one."""
+        x = self.rng.random()
+        if x < 0.9:
+            word: str = self.pick(self._lists["nouns"])
+            return word
+        return self.syllables() if x < 0.96 else self.salad()
+
+    def real_noun(self) -> str:
+        """A noun that exists."""
+        word: str = self.pick(self._lists["nouns"])
+        return word
+
+    def adjective(self) -> str:
+        """An adjective."""
+        word: str = self.pick(self._lists["adjectives"])
+        return word
+
+    def verb(self) -> str:
+        """A verb in its base form."""
+        word: str = self.pick(self._lists["verbs"])
+        return word
+
+    def word(self) -> str:
+        """Any word, real or not."""
+        x = self.rng.random()
+        if x < 0.62:
+            word: str = self.pick(self._lists[self.pick(("nouns", "nouns", "adjectives", "verbs"))])
+            return word
+        return self.syllables() if x < 0.8 else self.salad()
+
+    def phrase(self, low: int = 2, high: int = 4) -> str:
+        """Some words."""
+        return " ".join([self.word() for _ in range(self.between(low, high))])
+
+    def title(self) -> str:
+        """A title in capitals, of one to four words."""
+        return " ".join([self.word().capitalize() for _ in range(self.between(1, 4))])
+
+    # -- names ---------------------------------------------------------------------------------------------------------
+
+    def first_name(self) -> str:
+        """A first name."""
+        name: str = self.pick(self._lists["first"]) if self.chance(0.85) else self.syllables().capitalize()
+        return name
+
+    def last_name(self) -> str:
+        """A family name."""
+        name: str = self.pick(self._lists["last"]) if self.chance(0.75) else self.syllables().capitalize()
+        return name
+
+    def full_name(self) -> str:
+        """First name and family name."""
+        return f"{self.first_name()} {self.last_name()}"
+
+    def person(self) -> str:
+        """A person, by full name or first name."""
+        return self.first_name() if self.chance(0.35) else self.full_name()
+
+    def city(self) -> str:
+        """A city, real or invented."""
+        name: str = self.pick(self._lists["cities"]) if self.chance(0.75) else self.syllables().capitalize()
+        return name
+
+    def place(self) -> str:
+        """A city, now and then with its state or country."""
+        name = self.city()
+        if self.chance(0.25):
+            name += ", " + (
+                "".join(self.pick(string.ascii_uppercase) for _ in range(2)) if self.chance(0.6) else self.country()
+            )
+        return name
+
+    def country(self) -> str:
+        """A country that exists."""
+        name: str = self.pick(self._lists["countries"])[0]
+        return name
+
+    def company(self) -> str:
+        """A company."""
+        head = self.last_name() if self.chance(0.5) else self.pick((self.syllables, self.salad, self.noun))().capitalize()
+        return f"{head} {self.pick(_COMPANY_ENDS)}"
+
+    def product(self) -> str:
+        """A thing to buy."""
+        x = self.rng.random()
+        if x < 0.45:
+            return f"{self.adjective()} {self.noun()}"
+        if x < 0.6:
+            return f"{self.syllables().capitalize()} {self.between(1, 99)}"
+        if x < 0.8:
+            return self.noun()
+        return self.syllables().capitalize() + self.pick((" Pro", " Max", " Mini", " Plus", ""))
+
+    def job(self) -> str:
+        """An occupation."""
+        name: str = self.pick(self._lists["jobs"])
+        return name
+
+    def foreign(self) -> str:
+        """A name or word with letters beyond ASCII: real names, and random letters of many scripts."""
+        x = self.rng.random()
+        n = self.between(2, 6)
+        some = lambda letters, k: "".join([self.pick(letters) for _ in range(k)])  # noqa: E731 # one line, used below
+        if x < 0.25:
+            name: str = self.pick(self._lists["foreign"])
+            return name
+        if x < 0.5:
+            text = some(_HAN if self.chance(0.6) else _HAN_COMMON, n)
+            return text + (self.pick(_SUFFIXES_CJK) if self.chance(0.45) else "")
+        if x < 0.68:
+            text = some(_HIRAGANA if self.chance(0.5) else _KATAKANA, n)
+            return text + (self.pick(_SUFFIXES_CJK) if self.chance(0.45) else "")
+        if x < 0.77:
+            return some(_CYRILLIC, n + 2).capitalize()
+        if x < 0.81:
+            return some(_GREEK, n + 2).capitalize()
+        if x < 0.86:
+            return some(_HANGUL, n)
+        if x < 0.89:
+            return some(_ARABIC, n + 1)
+        if x < 0.95:
+            return some([*_LATIN, *"bcdfghlmnprstaeiouaeiou"], n + 3).capitalize()
+        return some(_EMOJI, self.between(1, 3))
+
+    # -- values --------------------------------------------------------------------------------------------------------
+
+    def integer(self) -> int:
+        """Mostly a small one; now and then large or negative."""
+        x = self.rng.random()
+        if x < 0.4:
+            return self.between(0, 20)
+        if x < 0.7:
+            return self.between(0, 100)
+        if x < 0.9:
+            return self.between(100, 99999)
+        return -self.between(1, 999)
+
+    def decimal(self) -> float:
+        """A number with one to three decimals."""
+        value = round(self.rng.uniform(0, self.pick((1, 10, 100, 1000))), self.between(1, 3))
+        return -value if self.chance(0.12) else value
+
+    def number(self) -> int | float:
+        """An integer or a decimal number."""
+        return self.integer() if self.chance(0.4) else self.decimal()
+
+    def date(self) -> str:
+        """A date, written in one of many ways."""
+        year, month, day = self.between(1900, 2035), self.between(1, 12), self.between(1, 28)
+        x = self.rng.random()
+        if x < 0.5:
+            return f"{year}-{month:02}-{day:02}"
+        if x < 0.65:
+            return f"{day} {MONTHS[month - 1]} {year}"
+        if x < 0.8:
+            return f"{MONTHS[month - 1]} {day}" + (f", {year}" if self.chance(0.5) else "")
+        if x < 0.85:
+            return f"{day:02}.{month:02}.{year}"
+        return self.pick((*WEEKDAYS, "tomorrow", "today", "next week"))
+
+    def time(self) -> str:
+        """A time of day."""
+        if self.chance(0.7):
+            return f"{self.between(0, 23):02}:{self.between(0, 59):02}"
+        return f"{self.between(1, 12)}{self.pick((' am', ' pm', 'am', 'pm'))}"
+
+    def email(self) -> str:
+        """An address."""
+        user = self.pick((self.noun, self.syllables, self.salad, self.first_name))().lower().replace(" ", "")
+        user += self.pick(("", "", ".", "_", "-")) + self.pick((self.syllables(), str(self.between(1, 99))))
+        return f"{user}@{self.pick((self.syllables(), self.noun(), 'example', 'mail'))}.{self.pick(('com', 'org', 'net', 'io', 'de'))}"
+
+    def code(self) -> str:
+        """An identifier of letters and digits."""
+        x = self.rng.random()
+        letters = "".join(self.pick(string.ascii_uppercase) for _ in range(self.between(1, 4)))
+        if x < 0.4:
+            return letters + self.pick(("-", "", "_")) + str(self.between(10, 99999))
+        if x < 0.6:
+            return str(self.between(100, 999999))
+        if x < 0.75:
+            return f"{self.between(0x100000, 0xFFFFFF):x}"
+        if x < 0.9:
+            return f"{self.pick((self.syllables, self.salad, self.noun))()}-{self.between(1, 999)}"
+        return "".join(self.pick(string.ascii_letters + string.digits) for _ in range(self.between(4, 9)))
+
+    def file(self) -> str:
+        """A file's path."""
+        folder = self.pick(("", "", "/tmp/", f"/home/{self.syllables()}/", "data/", "src/", f"{self.noun()}/"))
+        name = self.noun() + (self.pick("_-.") + self.word() if self.chance(0.5) else "")
+        return f"{folder}{name}.{self.pick(('txt', 'py', 'csv', 'json', 'md', 'pdf', 'log', 'html'))}"
+
+    def url(self) -> str:
+        """A web address."""
+        path = self.pick(("", f"/{self.noun()}", f"/{self.noun()}/{self.between(1, 99)}", f"/{self.noun()}.html"))
+        return f"https://{self.pick((self.syllables, self.noun))()}.{self.pick(('com', 'org', 'dev', 'net'))}{path}"
+
+    def compound(self) -> str:
+        """Several words in one: hyphens, underscores, camel case, capitals."""
+        words = [self.word() for _ in range(self.between(2, 3))]
+        return self.pick(
+            (
+                "-".join(words),
+                "_".join(words),
+                "".join(w.capitalize() for w in words),
+                words[0] + "".join(w.capitalize() for w in words[1:]),
+                "_".join(words).upper(),
+                ".".join(words),
+                words[0].upper(),
+            )
+        )
+
+    def sentence(self) -> str:
+        """A short sentence to be copied as a whole."""
+        text = self.say(
+            _SENTENCES,
+            n=self.noun(),
+            m=self.noun(),
+            a=self.adjective(),
+            v=self.verb(),
+            k=self.between(2, 99),
+            p=self.person(),
+            t=self.time(),
+            c=self.city(),
+        )
+        return text[0].upper() + text[1:] if self.chance(0.6) else text
+
+    def text(self) -> str:
+        """Some string to copy, of any kind."""
+        return self.pick(self._texts())()
+
+    def _texts(self) -> tuple[Callable[[], str], ...]:
+        return (
+            *(self.person, self.place, self.company, self.product, self.noun, self.syllables, self.salad, self.salad),
+            *(self.phrase, self.code, self.foreign, self.foreign, self.email, self.file, self.date, self.sentence),
+            *(self.url, self.compound, self.compound, self.title),
+        )
+
+
+_SENTENCES = Phrases(
+    "the {n} is {a}",
+    "we need {k} {n}s",
+    "please {v} the {n}",
+    "{p} will {v} at {t}",
+    "do not forget the {a} {n}",
+    "see you in {c}",
+    "{n} and {m}",
+    "{v} every {n} before {t}",
+    "the {a} {n} costs {k} dollars",
+    "I will be late because of the {n}",
+    "can we meet in {c} at {t}?",
+    "thanks for the {a} {n}!",
+    "the {n} from {c} has arrived",
+    "{p} wants {k} more {n}s",
+    "your {n} is ready",
+    "who left the {n} next to the {m}?",
+    "call {p} about the {n}",
+    "never {v} a {a} {n}",
+    "meeting moved to {t}",
+    "the {n} needs a new {m} by {t}",
+    "happy birthday, {p}!",
+)
