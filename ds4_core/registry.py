@@ -20,6 +20,7 @@ from typing import Protocol
 from ds4_core import native
 from ds4_core.errors import EngineClosedError, ForkedProcessError, ModelFileError, ModelNotFoundError
 from ds4_core.native import CData, Native
+from ds4_core.progress import BOARD
 
 _LOG = logging.getLogger(__name__)
 
@@ -303,7 +304,8 @@ def acquire(options: OpenOptions) -> Lease:
             entry.users.add(user)
         with entry.open_lock:
             if entry.shared is None:
-                entry.shared = _open(options)
+                with BOARD.opening(options.path):
+                    entry.shared = _open(options)
                 opened = not options.vocab_only
             shared = entry.shared
         _collect()

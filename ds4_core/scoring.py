@@ -16,6 +16,7 @@ import numpy as np
 from ds4_core.errors import ContextOverflowError, InvalidRequestError, InvalidTokenError, QueueFullError
 from ds4_core.generation import Generation, SampledToken, TokenEvent, TokenRequest
 from ds4_core.model import token_array
+from ds4_core.progress import BOARD
 from ds4_core.scheduler import Scheduler
 from ds4_core.types import CancelFlag, IntArray
 from ds4_core.work import call_in_loop
@@ -113,6 +114,7 @@ class Scoring:
         )
         work.keep = self._keep
         work.on_end(on_end)
+        BOARD.watch(work)
         scheduler.submit(work)
         return work, scheduler
 

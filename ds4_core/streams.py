@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ds4_core.errors import ContextOverflowError, InvalidTokenError
 from ds4_core.generation import LOOKAHEAD, Generation, GenerationEnd, TokenEvent, TokenRequest
+from ds4_core.progress import BOARD
 from ds4_core.registry import SharedEngine
 from ds4_core.sampling import random_seed
 from ds4_core.scheduler import Scheduler
@@ -98,6 +99,7 @@ class _Stream:
             work.abandon.set()
         try:
             scheduler.submit(work)
+            BOARD.watch(work)
         except BaseException:
             # Nobody may wait for its end: whether it was asked for is not known when the exception came from outside.
             work.abandon.set()
