@@ -17,8 +17,9 @@ FORMATS = {
     "date": _DAY,
     "time": _TIME,
     "date-time": rf"{_DAY}T{_TIME}",
-    "duration": r"P([0-9]{1,9}W|[0-9]{1,9}D(T([0-9]{1,9}H)?([0-9]{1,9}M)?[0-9]{1,9}S)?|T([0-9]{1,9}H)?([0-9]{1,9}M)?"
-    r"[0-9]{1,9}S|[0-9]{1,9}Y([0-9]{1,9}M([0-9]{1,9}D)?)?)",
+    # Few enough digits that any of them is a duration for Python and its like, whose days have nine at most.
+    "duration": r"P([0-9]{1,6}W|[0-9]{1,6}D(T([0-9]{1,6}H)?([0-9]{1,6}M)?[0-9]{1,6}S)?|T([0-9]{1,6}H)?([0-9]{1,6}M)?"
+    r"[0-9]{1,6}S|[0-9]{1,4}Y([0-9]{1,6}M([0-9]{1,6}D)?)?)",
     "email": rf"{_ATEXT}(\.{_ATEXT}){{0,3}}@{_LABEL}(\.{_LABEL}){{1,4}}",
     "hostname": _HOST,
     "ipv4": rf"{_BYTE}(\.{_BYTE}){{3}}",

@@ -32,7 +32,7 @@ class _Lark:
         """How a node is written inside another one."""
         if isinstance(node, Lit):
             words = _JSON_WORDS.findall(node.text) if node.is_json else [node.text]
-            return " ".join(json.dumps(word, ensure_ascii=False) for word in words)
+            return " ".join(map(_quoted, words))
         if isinstance(node, Control):
             return f"<[{node.token}]>"
         if isinstance(node, Leaf):
@@ -70,6 +70,10 @@ class _Lark:
             name = self._by_text[leaf.lark] = f"{'t' if leaf.is_rule else 'T'}{len(self._by_text)}"
             self.terminals.append(f"{name}: {leaf.lark}")
         return name
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")  # which llguidance does not read as it is
 
 
 def _times(lo: int, hi: int | None) -> str:

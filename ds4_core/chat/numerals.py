@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from ds4_core.errors import InternalError, InvalidRequestError
+from ds4_core.errors import InternalError, UnsupportedError
 
 _UNKNOWN: Any = object()
 _PREFIX = re.compile(r"(-?)(?:(0|[1-9][0-9]*)(?:(\.)([0-9]*))?)?")
@@ -167,13 +167,17 @@ class Checked(Number):
     _SEARCHED = 20_000
 
     def __init__(self, grammar: str, **bounds: Any) -> None:
-        """Takes the grammar, and what `Number` takes."""
+        """Takes the grammar, and what `Number` takes.
+
+        Raises:
+            UnsupportedError: llguidance does not take the grammar.
+        """
         from llguidance import LLMatcher
 
         super().__init__(**bounds)
         self._matcher: Any = LLMatcher(_byte_tokenizer(), grammar, log_level=0)
         if self._matcher.is_error():
-            raise InvalidRequestError(f"llguidance does not take a range of numbers: {self._matcher.get_error():.500}")
+            raise UnsupportedError(f"llguidance does not take {grammar!r:.300}: {self._matcher.get_error():.300}")
         self._probes: dict[str, Any] = {}
 
     def step(self, state: str, char: str) -> str | None:  # noqa: D102
@@ -273,3 +277,52 @@ class Free(Number):
         if not self._begun.fullmatch(text):
             return None
         return "" if self._all.fullmatch(text) else "0"
+
+
+#: Up to here llguidance, which holds the ends of a range as doubles, keeps to them exactly.
+EXACT = 2**53 - 1
+
+
+def integer_regex(low: int | None, high: int | None) -> str:
+    """A regular expression of the integers from `low` to `high`, None being no end; not for an empty range.
+
+    Without an end they have up to 31 digits, or as many as the other end and one more.
+    """
+    options = []
+    if high is None or high >= 0:
+        options.append(_whole_regex(max(low or 0, 0), high))
+    if low is None or low < 0:
+        options.append("-" + _whole_regex(max(-high, 1) if high is not None else 1, None if low is None else -low))
+    return "(" + "|".join(options) + ")"
+
+
+def _whole_regex(low: int, high: int | None) -> str:
+    """Of whole numbers, none of them negative."""
+    first = str(low)
+    last = "9" * max(31, len(first) + 1) if high is None else str(high)
+    if len(first) == len(last):
+        return _same_length(first, last)
+    options = [_same_length(first, "9" * len(first))]
+    if len(last) - len(first) > 1:
+        options.append(f"[1-9][0-9]{{{len(first)},{len(last) - 2}}}")
+    options.append(_same_length("1" + "0" * (len(last) - 1), last))
+    return "(" + "|".join(options) + ")"
+
+
+def _same_length(first: str, last: str) -> str:
+    """Of the numbers between two that have as many digits."""
+    common = next((at for at, (one, other) in enumerate(zip(first, last)) if one != other), len(first))
+    head, first, last = first[:common], first[common:], last[common:]
+    if not first:
+        return head
+    more = len(first) - 1
+    low, high, options = int(first[0]), int(last[0]), []
+    if first[1:].strip("0"):
+        options.append(f"{low}{_same_length(first[1:], '9' * more)}")
+        low += 1
+    if last[1:].strip("9"):
+        options.append(f"{high}{_same_length('0' * more, last[1:])}")
+        high -= 1
+    if low <= high:
+        options.append(f"[{low}-{high}][0-9]{{{more}}}")
+    return f"{head}({'|'.join(options)})"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +12,7 @@ from ds4_core.chat import patterns
 from ds4_core.chat.bounded import Bounded
 from ds4_core.chat.machines import Except, Length, Quoted, Suffixed
 from ds4_core.chat.nodes import Alt, Leaf, Lit, Machine, Node, Ref, Rep, Seq
-from ds4_core.chat.numerals import Checked, Free
+from ds4_core.chat.numerals import EXACT, Checked, Free, integer_regex
 from ds4_core.chat.patterns import Tree
 from ds4_core.chat.schema import Schemas
 from ds4_core.chat.shapes import Array, Conj, Fixed, Num, Object, Part, Shape, Text, item_schema
@@ -59,7 +61,7 @@ class Values:
         if isinstance(shape, Text):
             return Leaf(Quoted(text_machine(shape, self.schemas.where)), _quoted_lark(shape))
         if isinstance(shape, Num):
-            return _number(shape)
+            return _number(shape, self.schemas.where)
         return self._array(shape) if isinstance(shape, Array) else self._object(shape)
 
     def _array(self, shape: Array) -> Node:
@@ -194,21 +196,56 @@ def _any_case(digit: str) -> str:
     return f"[{digit}{digit.upper()}]" if digit.isalpha() else digit
 
 
-def _number(shape: Num) -> Leaf:
+def _number(shape: Num, where: str) -> Leaf:
+    """A number in a range; some of it where llguidance would not keep to all of it.
+
+    Raises:
+        UnsupportedError: It has to be a multiple of something that llguidance does not take, or is too large for it.
+    """
+    if (shape.low, shape.high, shape.multiple) == (None, None, None):
+        free = Free(is_integer=shape.is_integer)
+        return Leaf(free, f"/{free.regex}/")
+    within = _within(shape)
+    if within != shape and (within is None or shape.is_integer) and shape.multiple is None:
+        # Integers beyond it, and no others where all numbers that fit are.
+        shape = replace(shape, is_integer=True)
+        low = None if shape.low is None else math.floor(shape.low) + 1 if shape.low_open else math.ceil(shape.low)
+        high = None if shape.high is None else math.ceil(shape.high) - 1 if shape.high_open else math.floor(shape.high)
+        lark, is_rule = f"/{integer_regex(low, high)}/", False
+    elif within is None or (shape.multiple is not None and shape.multiple.numerator > EXACT):
+        raise UnsupportedError(f"{where} has the keyword 'multipleOf' for numbers beyond {EXACT}; leave it out there")
+    else:
+        shape, lark, is_rule = within, f"%json {json.dumps(_bounds(within))}", True
+    try:
+        return Leaf(Checked(f"start: value\nvalue: {lark}", **shape.bounds()), lark, is_rule=is_rule)
+    except UnsupportedError as error:
+        keys = ", ".join(repr(key) for key in _bounds(shape) if key not in ("type", "x-guidance"))
+        raise UnsupportedError(
+            f"{where} has numbers with the keywords {keys} that can not be enforced: {error}"
+        ) from error
+
+
+def _within(shape: Num) -> Num | None:
+    """What there is of it where llguidance keeps to its ends; None when that is nothing."""
+    if shape.low is not None and shape.low < -EXACT:
+        shape = replace(shape, low=Fraction(-EXACT), low_open=False)
+    if shape.high is not None and shape.high > EXACT:
+        shape = replace(shape, high=Fraction(EXACT), high_open=False)
+    out_of_reach = (shape.low is not None and shape.low > EXACT) or (shape.high is not None and shape.high < -EXACT)
+    return None if out_of_reach or not shape.possible() else shape
+
+
+def _bounds(shape: Num) -> dict[str, Any]:
     # By default it would let blanks in between some of these.
-    bounds: dict[str, Any] = {"x-guidance": {"whitespace_flexible": False}}
+    bounds: dict[str, Any] = {"type": "integer" if shape.is_integer else "number"}
+    bounds["x-guidance"] = {"whitespace_flexible": False}
     if shape.low is not None:
         bounds["exclusiveMinimum" if shape.low_open else "minimum"] = _plain(shape.low)
     if shape.high is not None:
         bounds["exclusiveMaximum" if shape.high_open else "maximum"] = _plain(shape.high)
     if shape.multiple is not None:
         bounds["multipleOf"] = _plain(shape.multiple)
-    if len(bounds) == 1:
-        free = Free(is_integer=shape.is_integer)
-        return Leaf(free, f"/{free.regex}/")
-    kind = "integer" if shape.is_integer else "number"
-    lark = f"%json {json.dumps({'type': kind, **bounds})}"
-    return Leaf(Checked(f"start: value\nvalue: {lark}", **shape.bounds()), lark, is_rule=True)
+    return bounds
 
 
 def _plain(value: Fraction) -> int | float:

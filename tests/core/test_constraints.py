@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from ds4_core import Model
 from ds4_core.chat import ChatRequest, Message
 from ds4_core.chat.constraints import compile as compile_constraint
 from ds4_core.chat.constraints import plan_of
+from ds4_core.chat.numerals import integer_regex
 from ds4_core.chat.request import as_response_format, as_tools
 from ds4_core.chat.stream import parse_turn
 from ds4_core.chat.tools import ToolCall, calls_block
@@ -97,6 +101,12 @@ class Person(BaseModel):
     tags: list[str] = []
 
 
+_AROUND = (
+    ["0", "-1", "1" + "0" * 18, str(-(2**63)), str(2**63), str(2**64 - 1)],
+    [str(-(2**63) - 1), str(2**64), "-0", "1.0", "1e3"],
+)
+
+
 @pytest.mark.parametrize(
     ("response_format", "good", "bad"),
     [
@@ -161,6 +171,14 @@ class Person(BaseModel):
             ["[1]"],
         ),
         ({"type": "object", "properties": {"a": {"type": "integer"}}}, ["{}", '{"a": 1}'], ['{"b": 1}']),
+        ({"type": "choice", "choice": ["a\x7f", "b"]}, ["a\x7f", "b"], ["a"]),
+        ({"const": {"\x7f": "\u2028"}}, ['{"\x7f": "\u2028"}'], ["{}"]),
+        # Ends of ranges that no double holds.
+        ({"type": "integer", "exclusiveMinimum": 2**53}, [str(2**53 + 1), "9" * 20], [str(2**53), "7", "-1"]),
+        ({"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1}, _AROUND[0], _AROUND[1]),
+        ({"type": "integer", "minimum": 10**30, "maximum": 10**30 + 5}, [str(10**30 + 5)], [str(10**30 - 1), "0"]),
+        ({"type": "number", "minimum": -1e30, "maximum": 1e30}, ["0.5", "-12.25"], ["1" + "0" * 30 + ".5"]),
+        ({"type": "number", "minimum": 1e30}, ["1" + "0" * 30], ["9" * 30, "0.5"]),
     ],
 )
 def test_answers_that_fit_pass_and_others_do_not(tiny, response_format, good, bad):
@@ -168,6 +186,27 @@ def test_answers_that_fit_pass_and_others_do_not(tiny, response_format, good, ba
         assert accepts(tiny, text, response_format=response_format), text
     for text in bad:
         assert not accepts(tiny, text, response_format=response_format), text
+
+
+def test_ranges_of_integers_are_exact():
+    rng = random.Random(1)
+    for _ in range(60):
+        low, high = sorted(rng.choice((rng.randint(-9, 9), rng.randint(-1200, 1200))) for _ in range(2))
+        for ends in ((low, high), (low, None), (None, high)):
+            pattern = re.compile(integer_regex(*ends))
+            least, most = ends[0] if ends[0] is not None else -1300, ends[1] if ends[1] is not None else 1300
+            assert [n for n in range(-1300, 1301) if pattern.fullmatch(str(n))] == list(range(least, most + 1)), ends
+
+
+@pytest.mark.parametrize("name", ["duration", "date-time", "time", "date", "uuid", "email"])
+def test_texts_of_a_format_are_what_python_takes_for_it(tiny, name):
+    kinds = {"duration": timedelta, "date-time": datetime, "time": time, "date": date, "uuid": UUID, "email": str}
+    reader = TypeAdapter(kinds[name])
+    rng = random.Random(2)
+    for _ in range(12):
+        guide = guide_for(tiny, response_format={"type": "string", "format": name}, max_tokens=rng.randint(60, 200))
+        text = tiny.detokenize(draw(guide, rng, tiny.token_eos, tiny.n_vocab)).decode()
+        reader.validate_python(json.loads(text))
 
 
 def test_classes_are_what_all_dialects_agree_on(tiny):
@@ -220,6 +259,9 @@ def test_control_tokens_never_match_text(tiny):
         ({"$ref": "https://example.org/schema"}, ("example.org",)),
         ({"type": "array", "items": [{"type": "null"}]}, ("'items' as a list",)),
         ({"if": {"type": "null"}, "then": {}}, ("'if'",)),
+        ({"type": "integer", "multipleOf": 10**20}, ("'multipleOf'",)),
+        ({"type": "integer", "minimum": 2**60, "multipleOf": 7}, ("'multipleOf'",)),
+        ({"type": "integer", "multipleOf": 12345678901}, ("'multipleOf'",)),
     ],
 )
 def test_what_can_not_be_enforced_is_named(tiny, schema, named):
