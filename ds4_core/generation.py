@@ -55,7 +55,8 @@ class TokenRequest:
         n_top: How many of the most likely tokens to report with every token.
         logprobs: Report log-probabilities. Without them forced tokens cost less, and no `n_top` can be had.
         guide: Makes the guide of this generation, once, on the scheduler's thread; None lets everything come. With
-            `ignore_eos` the guide ends with the end-of-turn token that it lets come, not the answer.
+            `ignore_eos` the guide ends with the end-of-turn token that it lets come, not the answer; a `LastingGuide`
+            may go on.
         n_ctx: Most tokens of prompt and answer together; None is the file's context, at most 32,768.
         timeout_s: Most seconds from start to end, waiting included; None is no limit.
         checkpoints: Positions of the prompt, ascending, from which later requests are likely to go on; None is its end.
@@ -368,7 +369,7 @@ class Generation(Work[None]):
 
     def _accept(self, lead: Lead, token: int) -> None:
         lead.accept(token)
-        if token == self._token_eos and token not in self.stops:
+        if token == self._token_eos and token not in self.stops and not lead.outlasts_turns:
             self.lead = None  # the turn is over, and what comes after it nobody guides
             self.c_sample.mask = self._sampler.no_mask
 

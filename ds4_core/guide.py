@@ -47,19 +47,31 @@ class LimitedGuide(Guide, Protocol):
         ...
 
 
+@runtime_checkable
+class LastingGuide(Guide, Protocol):
+    """A guide that may hold a generation beyond the end of its turn, where `ignore_eos` lets that go on."""
+
+    @property
+    def outlasts_turns(self) -> bool:
+        """Whether it does."""
+        ...
+
+
 class Lead:
     """A guide as one generation follows it.
 
     Attributes:
         pointer: The mask for the next draw as libds4 takes it, once `look` was called.
         error: What the guide raised instead.
+        outlasts_turns: Whether it goes on after an end of turn that ends nothing.
     """
 
-    __slots__ = ("_eos", "_guide", "_known", "_loaded", "_mask", "_n_vocab", "error", "pointer")
+    __slots__ = ("_eos", "_guide", "_known", "_loaded", "_mask", "_n_vocab", "error", "outlasts_turns", "pointer")
 
     def __init__(self, guide: Guide, loaded: Native, n_vocab: int, token_eos: int | None) -> None:
         """Follows `guide` from its beginning."""
         self._guide = guide
+        self.outlasts_turns = isinstance(guide, LastingGuide) and guide.outlasts_turns
         self._loaded = loaded
         self._n_vocab = n_vocab
         self._eos = token_eos

@@ -196,8 +196,9 @@ class StreamDecoder:
         if self._block is not None:  # in a call, the markers of thinking are what they spell
             return False
         self._end_section()
-        self.n_reasoning += 1
-        self._account(item, data, "reasoning", 0)
+        thinks = self._reasoning or token == self._think_open  # a `</think>` in the answer ends nothing
+        self.n_reasoning += thinks
+        self._account(item, data, "reasoning" if thinks else "text", 0)
         self._reasoning = token == self._think_open
         return True
 

@@ -73,6 +73,11 @@ class ThinkingBudget:
         return () if self._inner is None else self._inner.forced()
 
     @property
+    def outlasts_turns(self) -> bool:
+        """The limit is one of the whole generation, whatever it guides beside."""
+        return self._inner is None
+
+    @property
     def finished(self) -> bool:
         """As the inner guide."""
         return self._inner is not None and self._inner.finished

@@ -8,6 +8,7 @@ import pytest
 from ds4_core import ContextOverflowError, Engine, InvalidRequestError
 from ds4_core.chat import ChatRequest, Message, Sampling, ToolCall, collect, encode_request, generate, samples
 from ds4_core.chat.constraints import compile as compile_constraint
+from ds4_core.chat.thinking import ThinkingBudget
 from ds4_core.testing import ScriptedEngine
 
 WEATHER = {
@@ -170,6 +171,19 @@ def test_thinking_that_is_begun_again_counts_towards_its_budget(engine):
         assert depth == 0
         assert n_thinking <= budget + thinking
         assert len(tokens) > n_thinking
+
+
+def test_a_budget_of_thinking_is_kept_beyond_an_end_of_turn_that_is_ignored(engine):
+    model = engine.model
+    guide = ThinkingBudget(
+        None, n_vocab=model.n_vocab, think_open=model.token_think_open, think_close=model.token_think_close, budget=3
+    )
+    assert guide.outlasts_turns
+    for token in (70, model.token_think_close, model.token_eos):
+        guide.accept(token)
+    assert guide.forced() == ()
+    guide.accept(model.token_think_open)
+    assert guide.forced() == [model.token_think_close]
 
 
 def test_no_call_begins_inside_thinking_that_is_begun_again(engine):

@@ -322,6 +322,17 @@ def test_with_ignore_eos_the_guide_ends_and_the_answer_goes_on(own, way):
     assert tokens == tokens_by_hand(own, ids, Script([9, EOS], free=1), 9, temperature=0)
 
 
+def test_with_ignore_eos_a_lasting_guide_goes_on(own, way):
+    class Lasting(Script):
+        outlasts_turns = True
+
+    guide = Lasting([9, EOS, 12, EOS, 13], free=1)
+    events = own.generate(prompt(10), guide=lambda: guide, max_tokens=9, temperature=0, ignore_eos=True)
+    tokens = tokens_of(events)
+    assert tokens[1:6] == [9, EOS, 12, EOS, 13]
+    assert guide.accepted == tokens
+
+
 @pytest.mark.parametrize("logprobs", [True, False])
 @pytest.mark.parametrize("limit", [1, 3, 4, 5])
 def test_max_tokens_end_a_forced_run(own, limit, logprobs):

@@ -131,6 +131,12 @@ def test_thinking_begins_and_ends_at_the_real_tokens_only():
     assert decoder.n_reasoning == 3
 
 
+def test_end_of_thinking_where_none_is_open_is_no_thinking():
+    text, thoughts, decoder = run([*ids(b"a"), CLOSE, *ids(b"b"), CLOSE], reasoning=True)
+    assert (text, thoughts) == ("b", "a")
+    assert decoder.n_reasoning == 2
+
+
 def test_prompt_that_opened_thinking_starts_in_thinking():
     text, thoughts, _ = run([*ids(b"a"), CLOSE, *ids(b"b")], reasoning=True)
     assert (text, thoughts) == ("b", "a")
