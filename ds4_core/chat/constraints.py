@@ -40,7 +40,7 @@ def compile(  # noqa: A001 - what it does
     thinking: bool,
     tool_choice: Any = None,
     parallel_tool_calls: bool = True,
-    strict: bool = False,
+    strict: bool | None = None,
 ) -> PlanGuide | None:
     """The guide of a generation; None when nothing is asked of its answer.
 
@@ -51,7 +51,7 @@ def compile(  # noqa: A001 - what it does
         tool_choice: "auto" (text, or calls of tools; with a response format that, or calls), "none", "required" or
             "any", the name of a tool, or {"type": "function", "function": {"name": ...}}; None is "auto".
         parallel_tool_calls: Whether one answer may hold several calls.
-        strict: Whether arguments have to fit the schemas of their tools.
+        strict: Whether arguments have to fit the schemas of their tools; None is yes where a schema can be enforced.
 
     Raises:
         InvalidRequestError: An unknown tool, a grammar or a schema that is none, nothing that fits, or max_tokens below
@@ -105,7 +105,7 @@ def plan_of(
     choice: str,
     *,
     parallel: bool = True,
-    strict: bool = False,
+    strict: bool | None = None,
 ) -> Plan | None:
     """The compiled form of what is asked, from the cache if it was asked before."""
     if not tools and response_format is None:
@@ -140,7 +140,7 @@ class _Compiler:
         choice: str,
         *,
         parallel: bool,
-        strict: bool,
+        strict: bool | None,
     ) -> Plan:
         vocabulary = self._vocabulary
         if choice.startswith("="):

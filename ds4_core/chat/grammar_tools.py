@@ -23,7 +23,7 @@ _ELSEWHERE = ("$ref", "allOf", "anyOf", "oneOf", "additionalProperties", "patter
 _ANYTHING: Conj = (Part(True, "#"),)
 
 
-def calls_syntax(tools: Sequence[Tool], dsml: int, *, parallel: bool, strict: bool, opened: bool) -> Node:
+def calls_syntax(tools: Sequence[Tool], dsml: int, *, parallel: bool, strict: bool | None, opened: bool) -> Node:
     """A block with at least one call.
 
     Args:
@@ -32,11 +32,11 @@ def calls_syntax(tools: Sequence[Tool], dsml: int, *, parallel: bool, strict: bo
         parallel: Whether there may be several calls.
         strict: Whether the arguments fit the schemas; otherwise they have the known names, those that are required are
             there, texts are raw and other values any JSON. A schema without "properties" that may have some elsewhere
-            leaves the names free.
+            leaves the names free. None is strict for every tool whose schema can be enforced.
         opened: The first marker has been written.
 
     Raises:
-        UnsupportedError: A schema has something that can not be enforced.
+        UnsupportedError: A schema has something that can not be enforced, and strict is True.
     """
     mark = Control(dsml)
     call = Alt(_call(tool, mark, strict=strict) for tool in tools)
@@ -49,9 +49,15 @@ def _plain(text: str) -> Lit:
     return Lit(text, is_json=False)
 
 
-def _call(tool: Tool, mark: Node, *, strict: bool) -> Node:
+def _call(tool: Tool, mark: Node, *, strict: bool | None) -> Node:
+    try:
+        arguments = _Arguments(tool, mark, strict=strict is not False).node()
+    except UnsupportedError:
+        if strict:
+            raise
+        arguments = _Arguments(tool, mark, strict=False).node()
     head = f'invoke name="{tool.name}">\n'
-    return Seq((_plain(head), _Arguments(tool, mark, strict=strict).node(), _plain("\n</"), mark, _plain("invoke>")))
+    return Seq((_plain(head), arguments, _plain("\n</"), mark, _plain("invoke>")))
 
 
 class _Arguments:

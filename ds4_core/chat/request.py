@@ -139,7 +139,7 @@ class ChatRequest:
         tool_choice: "auto" (text or calls), "none", "required" or "any", or the name of a tool, also in OpenAI's dict
             form; None is "auto".
         parallel_tool_calls: Whether one answer may hold several calls.
-        strict: Whether arguments have to fit the schemas of their tools.
+        strict: Whether arguments have to fit the schemas of their tools; None is yes where a schema can be enforced.
         max_thinking_tokens: After so many tokens of thinking `</think>` follows; None is no limit.
         logprobs: Whether events carry the log-probabilities of their tokens.
         top_logprobs: How many of the most likely tokens at each position go with them.
@@ -165,7 +165,7 @@ class ChatRequest:
     ignore_eos: bool = False
     tool_choice: str | Mapping[str, Any] | None = None
     parallel_tool_calls: bool = True
-    strict: bool = False
+    strict: bool | None = None
     max_thinking_tokens: int | None = None
     logprobs: bool = False
     top_logprobs: int = 0
@@ -218,7 +218,7 @@ class ChatRequest:
         stops = tuple(_integer("a stop token id", token, 0, _MAX_I32) for token in self.stop_token_ids)
         object.__setattr__(self, "stop_token_ids", stops)
         for name in ("ignore_eos", "logprobs", "parallel_tool_calls", "strict"):
-            if not isinstance(getattr(self, name), bool):
+            if not isinstance(getattr(self, name), bool) and not (name == "strict" and self.strict is None):
                 raise InvalidRequestError(f"{name}={getattr(self, name)!r:.80}: it must be True or False")
         if self.max_thinking_tokens is not None:
             most = _integer("max_thinking_tokens", self.max_thinking_tokens, 0, _MAX_I32, ", or None")

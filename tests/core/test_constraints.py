@@ -375,7 +375,7 @@ def test_other_calls_are_not_possible(tiny, text, options):
 
 
 def test_loose_calls_have_known_tools_and_names_and_any_values_of_the_kind(tiny):
-    loose = {"tools": (WEATHER, PING), "tool_choice": "required"}
+    loose = {"tools": (WEATHER, PING), "tool_choice": "required", "strict": False}
     guide = guide_for(tiny, **loose)
     for token in ids(tiny, calls(("get_weather", {"city": "x", "days": 99}))):
         guide.accept(token)
@@ -390,11 +390,23 @@ def test_loose_calls_of_a_schema_that_lists_its_names_elsewhere_have_any(tiny):
     schema = {"$defs": {"a": {"type": "object", "properties": {"x": {"type": "integer"}}}}, "$ref": "#/$defs/a"}
     tools = ({"name": "t", "parameters": schema},)
     for arguments in ({}, {"x": 1}, {"other": "text", "more": [None]}):
-        guide = guide_for(tiny, tools=tools, tool_choice="required")
+        guide = guide_for(tiny, tools=tools, tool_choice="required", strict=False)
         accept_all(guide, [*ids(tiny, calls(("t", arguments))), tiny.token_eos])
     guide = guide_for(tiny, tools=tools, tool_choice="required", strict=True)
     with pytest.raises(InvalidRequestError):
         accept_all(guide, ids(tiny, calls(("t", {"other": 1}))))
+
+
+def test_schemas_of_tools_are_enforced_where_they_can_be_unless_told(tiny):
+    other = {"name": "other", "parameters": {"type": "object", "properties": {"x": {"not": {"type": "null"}}}}}
+    tools = (WEATHER, other)
+    with pytest.raises(UnsupportedError, match="not"):
+        guide_for(tiny, tools=tools, tool_choice="required", strict=True)
+    accept_all(guide_for(tiny, tools=tools, tool_choice="required"), ids(tiny, calls(("other", {"x": 1}))))
+    misfit = ids(tiny, calls(("get_weather", {"city": "x", "days": 99})))
+    guide = guide_for(tiny, tools=tools, tool_choice="required")
+    with pytest.raises(InvalidRequestError):
+        accept_all(guide, misfit)
 
 
 def test_auto_is_free_text_until_the_marker_and_a_good_block_from_there(tiny):
