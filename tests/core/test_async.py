@@ -357,7 +357,7 @@ async def test_deadline_while_waiting_for_a_place(watch):
 
 async def test_deadline_while_its_consumer_takes_nothing(own, pauses):
     base = kv_bytes(own)
-    stream = await own.agenerate(prompt(20), timeout_s=0.1, **GREEDY).start()
+    stream = await own.agenerate(prompt(20), timeout_s=1.0, **GREEDY).start()
     await asyncio.to_thread(pauses.wait_for_one)
     while not stream._work.finished:
         await asyncio.to_thread(settled, own)

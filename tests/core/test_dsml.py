@@ -556,7 +556,7 @@ ENDLESS = {
 def test_time_is_linear(head, rest):
     table = PieceTable()
     seconds = []
-    for n in (2_000, 16_000):
+    for n in (1_000, 16_000):
         tokens = table.spell(head) + table.ids(*rest) * (n // len(rest))
         best = math.inf
         for _ in range(2):
@@ -567,8 +567,8 @@ def test_time_is_linear(head, rest):
             stream.finish()
             best = min(best, time.process_time() - begin)
         seconds.append(best)
-    # 64 times as long if it were quadratic.
-    assert seconds[1] < 24 * max(seconds[0], 2e-3), f"8 times the tokens: {seconds[0]:.4f} s became {seconds[1]:.4f} s"
+    # Processor time, 256 times as much if it were quadratic: far enough for any other load of the machine.
+    assert seconds[1] < 96 * max(seconds[0], 1e-3), f"16 times the tokens: {seconds[0]:.4f} s became {seconds[1]:.4f} s"
 
 
 DOCUMENT = '{"a": "<invoke name=x>", "b": "<tool_calls>", "c": "<｜DSML｜invoke name=\\"y\\">"}\n\n'

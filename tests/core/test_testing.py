@@ -576,11 +576,20 @@ async def test_cancelled_task_ends_a_wait():
         await asyncio.to_thread(threads_ended)
 
 
-async def test_waits_of_awaited_streams_do_not_add_up():
+async def test_awaited_streams_wait_side_by_side(monkeypatch):
+    together, met, sleep = threading.Barrier(40), set(), testing._Player._sleep
+
+    def watched(player, seconds):
+        if player not in met:
+            met.add(player)
+            together.wait(PATIENCE_S)  # for every one of them to be at its first wait
+        sleep(player, seconds)
+
+    monkeypatch.setattr(testing._Player, "_sleep", watched)
     with ScriptedEngine(lambda record: Scripted("a b c", delay_s=0.02)) as engine:
-        begin = time.monotonic()
-        await asyncio.gather(*(gather_events(engine.agenerate(IDS)) for _ in range(40)))
-        assert time.monotonic() - begin < 40 * 4 * 0.02 / 2
+        streams = await asyncio.gather(*(gather_events(engine.agenerate(IDS)) for _ in range(40)))
+    assert all(end_of(events).reason == "stop" for events in streams)
+    assert not together.broken
 
 
 def test_player_is_never_far_ahead(monkeypatch):
