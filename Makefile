@@ -20,7 +20,7 @@ PYTHON_PACKAGES := ds4_core langchain_ds4 llama_index_ds4
 
 .DEFAULT_GOAL := demo
 .PHONY: demo install test test-native test-python test-long test-native-sanitizers test-native-threads \
-  test-native-faults fuzz lint format wheel clean
+  test-native-faults test-native-aarch64 fuzz lint format docs docs-serve wheel wheels wheels-try clean
 
 # ---------------------------------------------------------------------------------------------------- the environment
 
@@ -135,10 +135,40 @@ format: $(STAMPS)/dev
 	$(BIN)/ruff format .
 	@$(BIN)/clang-format -i $(CPP_FORMATTED)
 
+# ------------------------------------------------------------------------------------------------------ documentation
+
+$(STAMPS)/docs: $(STAMPS)/test
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-build-isolation --editable ".[all,test,docs]"
+	@touch $@
+
+# A warning is an error: a link that leads nowhere, a name that does not exist, a docstring that can not be read.
+docs: $(STAMPS)/docs
+	$(BIN)/mkdocs build --strict
+
+docs-serve: $(STAMPS)/docs
+	$(BIN)/mkdocs serve
+
 # ----------------------------------------------------------------------------------------------------------- release
 
+# For this machine.
 wheel: $(STAMPS)/dev
 	$(BIN)/python -m build --outdir dist
+
+$(STAMPS)/release: $(STAMPS)/test
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-build-isolation --editable ".[all,test,release]"
+	@touch $@
+
+# The sdist and the wheels of all systems, checked.
+wheels: $(STAMPS)/release
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python release/build_wheels.py --sdist
+
+# The one for this machine, in an empty environment.
+wheels-try:
+	$(PYTHON) release/smoke.py dist/ds4_integrations-*-py3-none-$(if $(filter Darwin,$(shell uname -s)),macosx,manylinux)*_$(shell uname -m).whl
+
+# The native tests compiled for ARM, under emulation. On Debian: qemu-user and libc6-arm64-cross.
+test-native-aarch64: $(STAMPS)/release
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python release/emulate.py linux-aarch64
 
 clean:
 	rm -rf build dist $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

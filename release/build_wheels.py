@@ -1,8 +1,9 @@
 """Builds the sdist and the wheels of all systems on one machine, and checks them.
 
-    python release/build_wheels.py [--out dist] [--sdist] [linux-x86_64] [linux-aarch64] [macos-arm64]
+    python release/build_wheels.py [--out dist] [--sdist] [linux-x86_64] [linux-aarch64] [macos-arm64] [cuda]
 
-Without a target it builds all of them. The compiler is that of the PyPI package ziglang. Needs the extra `release`.
+Without a target it builds the first three. Their compiler is that of the PyPI package ziglang; `cuda`, the wheel of
+libds4_cuda alone, is built by this machine's nvcc and C++ compiler. Needs the extra `release`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from release.checks import check_sdist, check_wheel  # noqa: E402
+from release.checks import check_cuda_wheel, check_sdist, check_wheel  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ def build_environment() -> dict[str, str]:
     return environment
 
 
-def build(out: Path, *options: str, environment: dict[str, str]) -> Path:
+def build(out: Path, *options: str, environment: dict[str, str], source: Path = ROOT) -> Path:
     """Runs `python -m build` and moves what it made to `out`; returns that."""
     with tempfile.TemporaryDirectory() as made:
-        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", made, *options, str(ROOT)]
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", made, *options, str(source)]
         subprocess.run(command, check=True, env=environment)
         (path,) = Path(made).iterdir()
         out.mkdir(parents=True, exist_ok=True)
@@ -108,23 +109,41 @@ def build_wheel(target: Target, out: Path) -> Path:
         )
 
 
+def build_cuda(out: Path) -> Path:
+    """The wheel of libds4_cuda; returns its path. The platform tag says what it is: built for this machine's glibc."""
+    environment = build_environment()
+    if platform := environment.get("AUDITWHEEL_PLAT"):  # in the containers for manylinux
+        environment["_PYTHON_HOST_PLATFORM"] = platform
+    return build(
+        out,
+        "--wheel",
+        f"-Cbuild-dir={ROOT / 'build' / 'wheel-cuda'}",
+        environment=environment,
+        source=ROOT / "release" / "cuda",
+    )
+
+
 def main() -> int:
     """Builds and checks what is asked for; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--sdist", action="store_true", help="also the sdist")
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)}; none is all of them")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)} (none is all), cuda")
     options = parser.parse_args()
-    if unknown := set(options.targets) - set(TARGETS):
-        parser.error(f"unknown target {', '.join(sorted(unknown))}: known ones are {', '.join(TARGETS)}")
+    if unknown := set(options.targets) - {*TARGETS, "cuda"}:
+        parser.error(f"unknown target {', '.join(sorted(unknown))}: known ones are {', '.join(TARGETS)}, cuda")
     problems = []
     if options.sdist:
         sdist = build(options.out, "--sdist", environment=build_environment())
         problems += check_sdist(sdist)
         print(f"{sdist.name}: {sdist.stat().st_size / 1e6:.1f} MB")
     for name in options.targets or TARGETS:
-        wheel = build_wheel(TARGETS[name], options.out)
-        problems += check_wheel(wheel, TARGETS[name].tag)
+        if name == "cuda":
+            wheel = build_cuda(options.out)
+            problems += check_cuda_wheel(wheel)
+        else:
+            wheel = build_wheel(TARGETS[name], options.out)
+            problems += check_wheel(wheel, TARGETS[name].tag)
         print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
     for problem in problems:
         print(f"PROBLEM  {problem}", file=sys.stderr)

@@ -13,6 +13,8 @@ from pathlib import Path
 WHEEL_BYTES_MAX = 14_000_000
 #: Most bytes of libds4 in it, unpacked.
 LIBRARY_BYTES_MAX = 3_000_000
+#: Most bytes of the wheel of libds4_cuda, whose kernels are there once for every architecture.
+CUDA_WHEEL_BYTES_MAX = 60_000_000
 #: Most bytes of the sdist: the model, sources, tests with their golden files, notebooks.
 SDIST_BYTES_MAX = 24_000_000
 
@@ -62,6 +64,21 @@ def _foreign(wheel: Path, names: set[str]) -> list[str]:
     strange = {top for top in tops if top not in PACKAGES and not top.endswith(".dist-info")}
     strange |= {name for name in names if name.endswith((".pyc", ".cpp", ".o"))}
     return [f"{wheel.name}: {name} has no place in it" for name in sorted(strange)]
+
+
+def check_cuda_wheel(wheel: Path) -> list[str]:
+    """What is wrong with the wheel of libds4_cuda: that library, and nothing else."""
+    size = wheel.stat().st_size
+    problems = []
+    if size > CUDA_WHEEL_BYTES_MAX:
+        problems.append(f"{wheel.name}: {size:,} bytes are more than the budget of {CUDA_WHEEL_BYTES_MAX:,}")
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+    if found != {"ds4_core/lib/libds4_cuda.so"}:
+        problems.append(f"{wheel.name}: holds {', '.join(sorted(found)) or 'nothing'}, not libds4_cuda.so alone")
+    if match := re.search(r"-py3-none-(manylinux_\w+)\.whl", wheel.name):
+        problems += audit(wheel, match[1])
+    return problems
 
 
 def check_library(data: bytes, name: str, platform_tag: str) -> list[str]:
