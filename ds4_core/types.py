@@ -338,6 +338,11 @@ class Usage:
         """Prompt and completion together."""
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The three totals by the names that APIs report them under."""
+        return {name: getattr(self, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:
@@ -359,3 +364,8 @@ class Timings:
     def decode_tokens_per_s(self) -> float:
         """Decode speed; 0.0 when fewer than two tokens were sampled."""
         return self.decoded_tokens / self.decode_s if self.decode_s > 0 else 0.0
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Times and speed by name, as adapters report them."""
+        return {name: getattr(self, name) for name in ("queue_s", "prefill_s", "decode_s", "decode_tokens_per_s")}

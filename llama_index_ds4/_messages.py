@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
@@ -23,19 +23,19 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.llms.llm import ToolSelection
 
 from ds4_core.chat import (
+    Accumulator,
     Event,
     Finish,
+    GeneratedToolCall,
     Message,
     ReasoningDelta,
     Role,
     TextDelta,
     TokenLogprob,
     ToolCall,
-    ToolCallArgumentsDelta,
-    ToolCallEnd,
-    ToolCallStart,
     as_tool_call,
 )
+from ds4_core.chat.events import Turn
 from ds4_core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -139,135 +139,72 @@ def _legacy_call(call: Any) -> ToolCall:
 # ------------------------------------------------------------------------------------------------------ responses out
 
 
-@dataclass(slots=True)
-class _GeneratedCall:
-    """A tool call on its way: JSON text of its arguments, and these once the call is complete."""
-
-    id: str
-    name: str
-    text: str = ""
-    arguments: dict[str, Any] | None = None
-    end: ToolCallEnd | None = None
-
-    @property
-    def block(self) -> ToolCallBlock:
-        """A fresh block; its arguments are text as long as the call is not complete."""
-        arguments = self.text if self.arguments is None else self.arguments
-        return ToolCallBlock(tool_call_id=self.id, tool_name=self.name, tool_kwargs=arguments)
-
-
-@dataclass(slots=True)
 class Fold:
     """Turns the events of one generation into responses, each holding everything so far and the newest piece.
 
     One step function serves the synchronous and the asynchronous streams, of chats and of completions.
-
-    Attributes:
-        model_name: What responses call the model.
-        logprobs: Whether they carry log-probabilities.
     """
 
-    model_name: str
-    logprobs: bool = False
-    _text: str = ""
-    _thinking: str = ""
-    _calls: list[_GeneratedCall] = field(default_factory=list)
-    _tokens: list[TokenLogprob] = field(default_factory=list)
-    _finish: Finish | None = None
+    def __init__(self, model_name: str, *, logprobs: bool = False) -> None:
+        """Begins empty; responses carry log-probabilities when asked to."""
+        self._model_name = model_name
+        self._logprobs = logprobs
+        self._total = Accumulator()
+        self._finish: Finish | None = None
 
-    def add(self, event: Event) -> tuple[str, str]:
-        """Takes the next event. Returns what it adds to the visible text and to the thinking."""
-        self._tokens += event.tokens
-        if isinstance(event, TextDelta):
-            self._text += event.text
-            return event.text, ""
-        if isinstance(event, ReasoningDelta):
-            self._thinking += event.text
-            return "", event.text
-        if isinstance(event, ToolCallStart):
-            self._calls.append(_GeneratedCall(event.id, event.name))
-        elif isinstance(event, ToolCallArgumentsDelta):
-            self._calls[event.index].text += event.fragment
-        elif isinstance(event, ToolCallEnd):
-            call = self._calls[event.index]
-            call.end, call.arguments = event, json.loads(call.text or "{}") if event.complete else None
-        else:
+    def add(self, event: Event) -> None:
+        """Takes the next event."""
+        self._total.add(event)
+        if isinstance(event, Finish):
             self._finish = event
-        return "", ""
 
     def step(self, event: Event) -> ChatResponse:
         """The response of a stream for one event: fresh blocks, everything so far, and what is new."""
-        delta, thinking_delta = self.add(event)
-        response = self._response(event.tokens)
-        response.delta = delta
-        if thinking_delta:
-            response.additional_kwargs["thinking_delta"] = thinking_delta
+        self.add(event)
+        response = self._response(self._total.turn(), event.tokens)
+        response.delta = event.text if isinstance(event, TextDelta) else ""
+        if isinstance(event, ReasoningDelta):
+            response.additional_kwargs["thinking_delta"] = event.text
         return response
 
     def whole(self) -> ChatResponse:
         """The response of a whole generation."""
-        return self._response(self._tokens)
+        turn = self._total.turn()
+        return self._response(turn, turn.tokens)
 
-    def _response(self, tokens: Sequence[TokenLogprob]) -> ChatResponse:
+    def _response(self, turn: Turn, tokens: Sequence[TokenLogprob]) -> ChatResponse:
         finish = self._finish
-        blocks: list[ContentBlock] = []
-        if self._thinking:
+        blocks: list[ContentBlock] = [TextBlock(text=turn.text), *map(_call_block, turn.tool_calls)]
+        if turn.reasoning:
             n_tokens = finish.usage.reasoning_tokens if finish else None
-            blocks.append(ThinkingBlock(content=self._thinking, num_tokens=n_tokens))
-        blocks.append(TextBlock(text=self._text))
-        blocks += [call.block for call in self._calls]
+            blocks.insert(0, ThinkingBlock(content=turn.reasoning, num_tokens=n_tokens))
         message = SampledMessage(role=MessageRole.ASSISTANT, blocks=blocks)
-        extra: dict[str, Any] = {}
+        logprobs = [_logprobs(token) for token in tokens] if self._logprobs else None
+        response = ChatResponse(message=message, logprobs=logprobs)
         if finish is not None:
             message._tokens = finish.raw
-            extra = _counts(finish)
-            if invalid := [_invalid(call) for call in self._calls if call.arguments is None]:
-                extra["invalid_tool_calls"] = invalid
-        return ChatResponse(
-            message=message,
-            raw=None if finish is None else self._raw(finish),
-            logprobs=[_logprobs(token) for token in tokens] if self.logprobs else None,
-            additional_kwargs=extra,
-        )
+            response.raw = self._raw(finish)
+            response.additional_kwargs.update(finish.usage.counts)
+            if invalid := [asdict(call) for call in turn.tool_calls if not call.complete]:
+                response.additional_kwargs["invalid_tool_calls"] = invalid
+        return response
 
     def _raw(self, finish: Finish) -> dict[str, Any]:
-        usage, timings = finish.usage, finish.timings
+        usage = finish.usage
         return {
-            "model": self.model_name,
+            "model": self._model_name,
             "finish_reason": finish.reason,
             "stop_sequence": finish.stop,
             "seed": finish.seed,
-            "usage": {
-                **_counts(finish),
-                "cache_read": usage.cached_tokens,
-                "reasoning_tokens": usage.reasoning_tokens,
-            },
-            "timings": {
-                "prefill_s": timings.prefill_s,
-                "decode_s": timings.decode_s,
-                "decode_tokens_per_s": timings.decode_tokens_per_s,
-            },
+            "usage": {**usage.counts, "cache_read": usage.cached_tokens, "reasoning_tokens": usage.reasoning_tokens},
+            "timings": finish.timings.figures,
         }
 
 
-def _counts(finish: Finish) -> dict[str, Any]:
-    usage = finish.usage
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-    }
-
-
-def _invalid(call: _GeneratedCall) -> dict[str, Any]:
-    end = call.end
-    return {
-        "id": call.id,
-        "name": call.name,
-        "arguments": call.text,
-        "error": end.error if end else None,
-        "raw": end.raw if end else None,
-    }
+def _call_block(call: GeneratedToolCall) -> ToolCallBlock:
+    """A fresh block of a call, whose arguments are text as long as it is not complete."""
+    arguments = json.loads(call.arguments) if call.complete else call.arguments
+    return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=arguments)
 
 
 def _logprobs(token: TokenLogprob) -> list[LogProb]:
@@ -278,7 +215,7 @@ def _logprobs(token: TokenLogprob) -> list[LogProb]:
 
 
 def as_chat(response: ChatResponse) -> ChatResponse:
-    """The response as it is."""
+    """The response as it is: what a stream of chat responses is made of."""
     return response
 
 

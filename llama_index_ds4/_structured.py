@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Generator
+from contextlib import closing
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
+from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.bridge.pydantic import BaseModel, Field, ValidationError
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined] # as they say to
-from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
+from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent as End
+from llama_index.core.instrumentation.events.llm import LLMStructuredPredictStartEvent as Start
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.prompts.base import PromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 from pydantic_core import from_json
+
+Options = dict[str, Any] | None
 
 dispatcher = get_dispatcher(__name__)
 
@@ -37,11 +40,7 @@ class StructuredPredictions(FunctionCallingLLM):
     )
 
     def structured_predict(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: Options = None, **prompt_args: Any
     ) -> Model:
         """An object of a class, as a prompt asks for it.
 
@@ -57,38 +56,35 @@ class StructuredPredictions(FunctionCallingLLM):
             DS4Error: Whatever `chat` raises.
         """
         if not self._predicts_itself:
-            predicted: Model = super().structured_predict(output_cls, prompt, _copy(llm_kwargs), **prompt_args)
-            return predicted
-        _tell_start(output_cls, prompt, prompt_args)
-        messages, kwargs = self._asked(output_cls, prompt, llm_kwargs, prompt_args)
-        return _told(_parsed(output_cls, self.chat(messages, **kwargs)))
+            by_program: Model = super().structured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
+            return by_program
+        dispatcher.event(Start(output_cls=output_cls, template=prompt, template_args=prompt_args))
+        response = self.chat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args))
+        predicted = _parsed(output_cls, response)
+        dispatcher.event(End(output=predicted))
+        return predicted
 
     async def astructured_predict(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: Options = None, **prompt_args: Any
     ) -> Model:
         """`structured_predict`, awaited."""
         if not self._predicts_itself:
-            predicted: Model = await super().astructured_predict(output_cls, prompt, _copy(llm_kwargs), **prompt_args)
-            return predicted
-        _tell_start(output_cls, prompt, prompt_args)
-        messages, kwargs = self._asked(output_cls, prompt, llm_kwargs, prompt_args)
-        return _told(_parsed(output_cls, await self.achat(messages, **kwargs)))
+            by_program: Model = await super().astructured_predict(
+                output_cls, prompt, dict(llm_kwargs or {}), **prompt_args
+            )
+            return by_program
+        dispatcher.event(Start(output_cls=output_cls, template=prompt, template_args=prompt_args))
+        response = await self.achat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args))
+        predicted = _parsed(output_cls, response)
+        dispatcher.event(End(output=predicted))
+        return predicted
 
     def _structured_stream_call(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: Options = None, **prompt_args: Any
     ) -> Generator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None, None]:
         if not self._predicts_itself:
-            return super()._structured_stream_call(output_cls, prompt, _copy(llm_kwargs), **prompt_args)
-        messages, kwargs = self._asked(output_cls, prompt, llm_kwargs, prompt_args)
-        responses = self.stream_chat(messages, **kwargs)
+            return super()._structured_stream_call(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
+        responses = self.stream_chat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args))
 
         def stream() -> Generator[Model | FlexibleModel, None, None]:
             parts = _Parts(output_cls)
@@ -100,23 +96,17 @@ class StructuredPredictions(FunctionCallingLLM):
         return stream()
 
     async def _structured_astream_call(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: Options = None, **prompt_args: Any
     ) -> AsyncGenerator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None]:
         if not self._predicts_itself:
-            return await super()._structured_astream_call(output_cls, prompt, _copy(llm_kwargs), **prompt_args)
-        messages, kwargs = self._asked(output_cls, prompt, llm_kwargs, prompt_args)
-        responses = await self.astream_chat(messages, **kwargs)
+            return await super()._structured_astream_call(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
+        responses = await self.astream_chat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args))
 
         async def stream() -> AsyncGenerator[Model | FlexibleModel, None]:
             parts = _Parts(output_cls)
-            async with aclosing(responses):
-                async for response in responses:
-                    for part in parts.add(response):
-                        yield part
+            async for response in responses:  # left early, it is closed as any other that nobody holds
+                for part in parts.add(response):
+                    yield part
             for part in parts.end():
                 yield part
 
@@ -127,35 +117,17 @@ class StructuredPredictions(FunctionCallingLLM):
         return self.pydantic_program_mode in (PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION)
 
     def _asked(
-        self,
-        output_cls: type[BaseModel],
-        prompt: PromptTemplate,
-        llm_kwargs: Mapping[str, Any] | None,
-        prompt_args: Mapping[str, Any],
-    ) -> tuple[list[ChatMessage], dict[str, Any]]:
+        self, output_cls: type[BaseModel], prompt: PromptTemplate, llm_kwargs: Options, prompt_args: dict[str, Any]
+    ) -> dict[str, Any]:
         """Messages and options of the chat whose answer is the object."""
         kwargs = {name: value for name, value in (llm_kwargs or {}).items() if name not in _OF_PROGRAMS}
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
         if self.should_use_structured_outputs and self.pydantic_program_mode == PydanticProgramMode.DEFAULT:
             schema = {"name": output_cls.__name__, "schema": output_cls.model_json_schema()}
-            return messages, {**kwargs, "response_format": {"type": "json_schema", "json_schema": schema}}
-        kwargs = self._prepare_chat_with_tools(
-            [get_function_tool(output_cls)], chat_history=messages, tool_required=True, **kwargs
-        )
-        return kwargs.pop("messages"), kwargs
-
-
-def _copy(llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-    return dict(llm_kwargs or {})  # LlamaIndex takes options out of the one it is given
-
-
-def _tell_start(output_cls: type[BaseModel], prompt: PromptTemplate, prompt_args: dict[str, Any]) -> None:
-    dispatcher.event(LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args))
-
-
-def _told(output: Model) -> Model:
-    dispatcher.event(LLMStructuredPredictEndEvent(output=output))
-    return output
+            form = {"type": "json_schema", "json_schema": schema}
+            return {**kwargs, "messages": messages, "response_format": form}
+        tools = [get_function_tool(output_cls)]
+        return self._prepare_chat_with_tools(tools, chat_history=messages, tool_required=True, **kwargs)
 
 
 def _json_of(response: ChatResponse) -> str:

@@ -38,7 +38,6 @@ from llama_index_ds4._messages import (
 from llama_index_ds4._structured import StructuredPredictions
 
 if TYPE_CHECKING:
-
     from llama_index.core.tools.types import BaseTool
 
 R = TypeVar("R")
@@ -48,10 +47,10 @@ _DEFAULT_NUM_OUTPUT = 1024
 
 
 class DS4LLM(Adapter, StructuredPredictions):
-    """A DeepSeek V4 model in this process as a LlamaIndex LLM.
+    """A DeepSeek V4 model in this process as a LlamaIndex LLM that calls functions.
 
     Constructing it loads nothing. The model is opened at the first call and shared by everything in the process that
-    uses the same file with the same `backend`, `n_threads`, `exact` and `kv_dtype`.
+    uses the same file with the same load options, which are the fields from `backend` on.
 
     Example:
         ```python
@@ -61,9 +60,16 @@ class DS4LLM(Adapter, StructuredPredictions):
         print(llm.complete("What is the capital of France?").text)
         ```
 
-    Everything from `temperature` to `timeout` can be given per call too, where it wins. An unknown name is an error in
-    both places. `complete(prompt, formatted=True)` takes the prompt as it is, without the message encoding, and reads
-    the protocol's control tokens in it.
+    Everything from `temperature` to `timeout` can be given per call too, where it wins; `tools`, `tool_choice`,
+    `parallel_tool_calls`, `strict` and `response_format` only there. An unknown name is an error in both places.
+    `complete(prompt, formatted=True)` takes the prompt as it is, without the message encoding, and reads the protocol's
+    control tokens in it.
+
+    A response's message has a ThinkingBlock when the model thought, always one TextBlock, and a ToolCallBlock per call;
+    `tool_kwargs` is text as long as a call is not complete. `raw` holds finish_reason, usage, seed and timings,
+    `additional_kwargs` the token counts and `invalid_tool_calls`, the calls that can not be carried out. `logprobs` has
+    an entry for every generated token: the token that was drawn, then the others that were likely. Responses of a
+    stream hold everything so far; `delta`, `additional_kwargs["thinking_delta"]` and `logprobs` are what is new.
 
     Leaving a stream early (`break`, `close()`, `aclose()`, cancelling the task) stops the generation within one token.
     """
@@ -118,7 +124,7 @@ class DS4LLM(Adapter, StructuredPredictions):
         return self._request(kwargs, messages=(Message("user", prompt),))
 
     def _fold(self, request: ChatRequest) -> Fold:
-        return Fold(self._model_name(), request.logprobs)
+        return Fold(self._model_name(), logprobs=request.logprobs)
 
     # --------------------------------------------------------------------------------------------------- tokens
 
@@ -242,11 +248,7 @@ class DS4LLM(Adapter, StructuredPredictions):
         }
 
     def _validate_chat_with_tools_response(
-        self,
-        response: ChatResponse,
-        tools: Sequence[BaseTool],
-        allow_parallel_tool_calls: bool = False,
-        **kwargs: Any,
+        self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
     ) -> ChatResponse:
         return response if allow_parallel_tool_calls else without_further_calls(response)
 

@@ -220,7 +220,7 @@ class Accumulator:
 
     def turn(self) -> Turn:
         """What was said so far. A call whose end has not been added is not complete."""
-        return Turn("".join(self._text), "".join(self._reasoning), self._calls(), tuple(self._tokens))
+        return Turn(_joined(self._text), _joined(self._reasoning), self._calls(), tuple(self._tokens))
 
     def result(self) -> ChatResult:
         """The sum.
@@ -240,9 +240,16 @@ class Accumulator:
                 start.index, complete=False, error="the call has not ended"
             )
             calls.append(
-                GeneratedToolCall(start.id, start.name, "".join(fragments), end.complete, end.error, end.raw),
+                GeneratedToolCall(start.id, start.name, _joined(fragments), end.complete, end.error, end.raw),
             )
         return tuple(calls)
+
+
+def _joined(pieces: list[str]) -> str:
+    """The text of pieces, which are one from then on: asking after every event must not join all of them again."""
+    if len(pieces) > 1:
+        pieces[:] = ["".join(pieces)]
+    return pieces[0] if pieces else ""
 
 
 def collect(events: Iterable[Event]) -> ChatResult:

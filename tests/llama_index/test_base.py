@@ -1,35 +1,31 @@
-"""DS4LLM with real inference on ds4-tiny: one answer on all eight paths, its figures and early ends, query engines."""
+"""DS4LLM as an object: options, figures, tokens, copies, and what loads what; with real inference on ds4-tiny."""
 
-import asyncio
 import copy
 import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import llama_index.core
 import pytest
-from llama_index.core import SummaryIndex
-from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
-from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
-from llama_index.core.chat_engine import SimpleChatEngine
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.prompts import PromptTemplate
-from llama_index.core.schema import TextNode
 from llama_index.core.tools import FunctionTool
+from llama_index.core.utilities.token_counting import TokenCounter
+from llama_index.core.utils import get_tokenizer, set_global_tokenizer
 from pydantic import ValidationError
 
-from ds4_core import Engine, InvalidRequestError, Model, ModelNotFoundError, UnsupportedError
+from ds4_core import Engine, InvalidRequestError, Model, ModelNotFoundError
 from ds4_core.chat import Message, encode_messages, render_text
 from ds4_core.errors import ContextOverflowError, GenerationTimeoutError
-from ds4_core.generation import LOOKAHEAD
+from ds4_core.testing import Scripted, ScriptedEngine
 from llama_index_ds4 import DS4LLM
 from tests.counting import CountingEngine
 
 QUESTION = "What is the capital of France?"
 ANSWER = "The capital of France is Paris."
 STORY = "Write a story about a cat."
-AHEAD = LOOKAHEAD + 2  # tokens drawn ahead, the step under way, and its prefill
 USER = [ChatMessage(role=MessageRole.USER, content=QUESTION)]
 
 FACTS = (
@@ -49,38 +45,6 @@ def counting():
         yield engine
 
 
-def without_times(raw):
-    return {name: value for name, value in raw.items() if name not in ("timings", "seed")}
-
-
-async def test_all_eight_paths_give_the_same_answer_and_figures(llm):
-    chats = [llm.chat(USER), list(llm.stream_chat(USER))[-1], await llm.achat(USER)]
-    chats.append([response async for response in await llm.astream_chat(USER)][-1])
-    texts = [llm.complete(QUESTION), list(llm.stream_complete(QUESTION))[-1], await llm.acomplete(QUESTION)]
-    texts.append([response async for response in await llm.astream_complete(QUESTION)][-1])
-    assert [response.message.content for response in chats] == [ANSWER] * 4
-    assert [response.text for response in texts] == [ANSWER] * 4
-    raws = [without_times(response.raw) for response in [*chats, *texts]]
-    assert raws == [raws[0]] * 8
-    counts = [response.additional_kwargs for response in [*chats, *texts]]
-    assert counts == [counts[0]] * 8
-
-
-async def test_streams_are_cumulative_with_their_newest_piece_as_delta(llm):
-    streams = [list(llm.stream_chat(USER)), [response async for response in await llm.astream_chat(USER)]]
-    for responses in streams:
-        assert len(responses) > 4
-        seen = ""
-        for response in responses:
-            seen += response.delta
-            assert response.message.content == seen
-            assert [type(block) for block in response.message.blocks] == [TextBlock]
-        assert seen == ANSWER
-    blocks = [response.message.blocks[0] for response in streams[0]]
-    assert len({id(block) for block in blocks}) == len(blocks)
-    assert "".join(response.delta for response in llm.stream_complete(QUESTION)) == ANSWER
-
-
 def test_figures_count_the_encoded_prompt_and_every_sampled_token(llm):
     raw = llm.chat(USER).raw
     with Model("ds4-tiny") as model:
@@ -88,38 +52,6 @@ def test_figures_count_the_encoded_prompt_and_every_sampled_token(llm):
         assert raw["usage"]["completion_tokens"] == len(model.tokenize(ANSWER)) + 1  # and the end of the turn
     assert raw["model"] == "ds4-tiny"
     assert raw["finish_reason"] == "stop"
-
-
-def test_token_counting_handler_sees_the_figures():
-    counter = TokenCountingHandler()
-    llm = DS4LLM(model="ds4-tiny", temperature=0, callback_manager=CallbackManager([counter]))
-    usage = llm.chat(USER).raw["usage"]
-    assert counter.prompt_llm_token_count == usage["prompt_tokens"]
-    assert counter.completion_llm_token_count == usage["completion_tokens"]
-
-
-@pytest.mark.parametrize("streaming", [False, True])
-def test_query_engine_answers_from_its_texts(llm, streaming):
-    index = SummaryIndex(nodes=[TextNode(text=fact) for fact in FACTS])
-    query_engine = index.as_query_engine(llm=llm, streaming=streaming)
-    for question, expected in (
-        ("Who is the CEO of Acme Robotics?", "The CEO of Acme Robotics is Jane Holloway."),
-        ("What is the job of Maria Keller?", "Maria Keller works as a geologist."),
-    ):
-        response = query_engine.query(question)
-        assert ("".join(response.response_gen) if streaming else response.response) == expected
-
-
-async def test_query_engine_answers_when_awaited(llm):
-    index = SummaryIndex(nodes=[TextNode(text=fact) for fact in FACTS])
-    response = await index.as_query_engine(llm=llm).aquery("Who is the CEO of Acme Robotics?")
-    assert response.response == "The CEO of Acme Robotics is Jane Holloway."
-
-
-def test_chat_engine_remembers_earlier_turns(llm):
-    engine = SimpleChatEngine.from_defaults(llm=llm, memory=ChatMemoryBuffer.from_defaults(token_limit=500))
-    engine.chat("My name is Bartholomew.")
-    assert "Bartholomew" in engine.chat("What is my name?").response
 
 
 def test_system_prompt_is_applied_by_predict_and_not_by_chat():
@@ -162,41 +94,6 @@ def test_seed_repeats_the_answer():
     assert hot(drawn.raw["seed"]).text == drawn.text
 
 
-def test_closing_a_stream_stops_the_generation_and_frees_its_session(counting):
-    stream = DS4LLM(engine=counting, temperature=0).stream_complete(STORY)
-    for _ in range(3):
-        next(stream)
-    stream.close()
-    assert counting.settled() <= 3 + AHEAD
-
-
-async def test_closing_an_awaited_stream_stops_the_generation(counting):
-    stream = await DS4LLM(engine=counting, temperature=0).astream_chat([ChatMessage(content=STORY)])
-    for _ in range(3):
-        await anext(stream)
-    await stream.aclose()
-    # LlamaIndex's wrapper leaves our generator to the event loop, which closes it in a task of its own.
-    async with asyncio.timeout(30):
-        while not counting.is_idle:
-            await asyncio.sleep(0)
-    assert counting.forwards <= 3 + AHEAD
-
-
-async def test_cancelled_achat_stops_the_generation(counting):
-    task = asyncio.create_task(DS4LLM(engine=counting, temperature=0).achat([ChatMessage(content=STORY)]))
-    while counting.forwards < 2:
-        await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert counting.settled() < 30
-
-
-async def test_awaited_calls_run_beside_each_other(llm):
-    responses = await asyncio.gather(*(llm.acomplete(QUESTION) for _ in range(6)))
-    assert [response.text for response in responses] == [ANSWER] * 6
-
-
 def test_context_overflow_and_timeout_are_errors_of_their_own(llm):
     with pytest.raises(ContextOverflowError):
         llm.chat(USER, n_ctx=4)
@@ -211,7 +108,7 @@ def test_metadata_is_complete_and_loads_no_weights(llm):
         assert metadata.context_window == engine.model.info.n_context_train
     assert metadata.model_name == "ds4-tiny"
     assert metadata.is_chat_model
-    assert not metadata.is_function_calling_model
+    assert metadata.is_function_calling_model
     assert DS4LLM(n_ctx=100).metadata.num_output <= 25
     assert DS4LLM(n_ctx=100, max_tokens=7).metadata.num_output == 7
 
@@ -236,31 +133,6 @@ def test_unknown_name_is_refused_with_the_known_one(llm):
 def test_value_out_of_range_is_refused_when_constructed(values):
     with pytest.raises(ValidationError, match=next(iter(values))):
         DS4LLM(**values)
-
-
-def test_what_is_not_supported_is_refused_by_name(llm):
-    def add(a: int, b: int) -> int:
-        """Add."""
-        return a + b
-
-    tools = [FunctionTool.from_defaults(add)]
-    for attempt in (
-        lambda: llm.chat_with_tools(tools, user_msg="1 + 2?"),
-        lambda: llm.chat(USER, tools=[{"type": "function"}]),
-        lambda: llm.complete(QUESTION, response_format={"type": "json_object"}),
-        lambda: llm.chat(USER, thinking=True),
-        lambda: DS4LLM(thinking=True),
-    ):
-        with pytest.raises(UnsupportedError, match="not support"):
-            attempt()
-
-
-def test_preparing_a_chat_without_tools_leaves_the_history_alone(llm):
-    history = list(USER)
-    prepared = llm._prepare_chat_with_tools([], user_msg="Hello!", chat_history=history, temperature=0)
-    assert [message.content for message in prepared["messages"]] == [QUESTION, "Hello!"]
-    assert prepared["temperature"] == 0
-    assert history == USER
 
 
 def test_it_is_a_function_calling_llm_by_class():
@@ -345,8 +217,14 @@ def test_path_object_is_a_model_and_never_a_catalogue_name(tiny_path):
 SCRIPT = """
 import asyncio
 from llama_index.core.llms import ChatMessage
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel
 from llama_index_ds4 import DS4LLM
 from tests.counting import CountingEngine
+
+class Person(BaseModel):
+    name: str
+    age: int
 
 llm = DS4LLM()
 kept = []
@@ -356,6 +234,9 @@ async def complete():
 
 async def chat():
     return await llm.astream_chat([ChatMessage(content="Write a story about a cat.")])
+
+async def structured():
+    return await llm.astream_structured_predict(Person, PromptTemplate("Maria is 31 years old."))
 
 async def leave(start):
     async for _ in await start():
@@ -370,7 +251,7 @@ async def keep(start):
     await anext(stream)
     kept.append(stream)
 
-for start in (complete, chat):
+for start in (complete, chat, structured):
     for body in (leave, fail, keep):
         try:
             asyncio.run(body(start))
@@ -381,7 +262,7 @@ for start in (complete, chat):
 
 def test_stream_that_is_left_when_the_event_loop_ends_says_nothing():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=True)
-    assert (done.stdout, done.stderr) == ("'mine'\n'mine'\n", "")
+    assert (done.stdout, done.stderr) == ("'mine'\n" * 3, "")
 
 
 def test_missing_llama_index_says_what_to_install():
@@ -389,3 +270,50 @@ def test_missing_llama_index_says_what_to_install():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert 'pip install "ds4-integrations[llama-index]"' in done.stderr.splitlines()[-1]
+
+
+def test_closing_gives_the_engine_back_and_a_later_call_opens_it_again():
+    with DS4LLM(temperature=0) as llm:
+        assert llm.complete(QUESTION).text == ANSWER
+        first = llm._engine()
+    assert first.closed
+    assert llm.complete(QUESTION).text == ANSWER
+    llm.close()
+
+
+def test_closing_leaves_a_given_engine_open(engine):
+    with DS4LLM(engine=engine, temperature=0) as llm:
+        llm.complete(QUESTION)
+    assert not engine.closed
+
+
+def test_tokenizer_is_the_models_own_and_loads_no_weights(llm):
+    with Engine("ds4-tiny") as engine:
+        tokenizer = DS4LLM(engine=engine).tokenizer
+        assert tokenizer(ANSWER) == engine.model.tokenize(ANSWER)
+        assert not engine.is_open
+    set_global_tokenizer(llm.tokenizer)
+    try:
+        assert get_tokenizer()(ANSWER) == llm.tokenizer(ANSWER)
+        assert TokenCounter().get_string_tokens(ANSWER) == len(llm.tokenizer(ANSWER))
+    finally:
+        llama_index.core.global_tokenizer = None
+    assert pickle.loads(pickle.dumps(llm.tokenizer))(ANSWER) == llm.tokenizer(ANSWER)
+
+
+def test_tokens_of_a_conversation_are_those_of_its_prompt(llm):
+    tools = [FunctionTool.from_defaults(lambda city: city, name="get_weather", description="Tells the weather.")]
+    for given in ([], tools):
+        prepared = llm._prepare_chat_with_tools(given, chat_history=USER, max_tokens=50)
+        assert llm.count_tokens(USER, given) == llm.chat(**prepared).raw["usage"]["prompt_tokens"]
+
+
+def test_conversation_goes_on_from_the_tokens_that_were_sampled():
+    # Written in other tokens than the tokenizer would take, which a later prompt repeats all the same.
+    with ScriptedEngine([Scripted(ANSWER, chunking=1), "Yes."]) as engine:
+        llm = DS4LLM(engine=engine)
+        answer = llm.chat(USER).message
+        llm.chat([*USER, answer, ChatMessage(content="Sure?")])
+        first, second = (entry.request.prompt.tolist() for entry in engine.requests)
+        sampled = [engine.model.tokenize(char) for char in ANSWER]
+    assert second[: len(first) + len(ANSWER)] == [*first, *(token for tokens in sampled for token in tokens)]
