@@ -1,4 +1,4 @@
-"""LangChain integration of DS4: `ChatDS4`, a chat model that runs in this process."""
+"""LangChain integration of DS4: a chat model that runs in this process, and a reranker."""
 
 from ds4_core._version import __version__
 
@@ -8,9 +8,11 @@ try:
         DS4ContextOverflowError,
         DS4InvalidRequestError,
         DS4ModelNotFoundError,
+        DS4QueueFullError,
         DS4TimeoutError,
     )
-    from langchain_ds4.chat_models import ChatDS4
+    from langchain_ds4.chat_models import ChatDS4, register
+    from langchain_ds4.document_compressors import DS4DocumentCompressor
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "langchain_core":
         raise
@@ -22,8 +24,11 @@ __all__ = [
     "ChatDS4",
     "DS4APIError",
     "DS4ContextOverflowError",
+    "DS4DocumentCompressor",
     "DS4InvalidRequestError",
     "DS4ModelNotFoundError",
+    "DS4QueueFullError",
     "DS4TimeoutError",
     "__version__",
+    "register",
 ]

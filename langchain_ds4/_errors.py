@@ -27,6 +27,10 @@ class DS4TimeoutError(lc.ModelTimeoutError, GenerationTimeoutError):
     """The generation took longer than `timeout` seconds."""
 
 
+class DS4QueueFullError(lc.ModelRateLimitError, core.QueueFullError):
+    """As many requests as `max_queue` allows are waiting already. Trying again later can help."""
+
+
 class DS4APIError(lc.ModelAPIError, core.DS4Error):
     """The engine failed. Trying again would fail again. Every kind of failure has a class of its own below this one."""
 
@@ -78,6 +82,8 @@ def translate_errors() -> Iterator[None]:
         raise DS4TimeoutError(str(error)) from error
     except core.ModelNotFoundError as error:
         raise DS4ModelNotFoundError(str(error)) from error
+    except core.QueueFullError as error:
+        raise DS4QueueFullError(str(error)) from error
     except core.InvalidRequestError as error:
         raise DS4InvalidRequestError(str(error)) from error
     except core.DS4Error as error:

@@ -1,8 +1,9 @@
-"""LangChain messages in, chat results and events out: pure functions."""
+"""LangChain messages in, chat results and events out: pure functions, and the fold that makes chunks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -15,13 +16,33 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.messages import ToolCall as LangChainToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from ds4_core.chat import ChatResult, Event, Finish, Message, ReasoningDelta, Role, TextDelta, Usage
-from ds4_core.errors import InternalError, InvalidRequestError, UnsupportedError
+from ds4_core.chat import (
+    ChatResult,
+    Event,
+    Finish,
+    GeneratedToolCall,
+    Message,
+    ReasoningDelta,
+    Role,
+    TextDelta,
+    TokenLogprob,
+    ToolCall,
+    ToolCallArgumentsDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    Usage,
+)
+from ds4_core.chat.messages import to_json
+from ds4_core.errors import InvalidRequestError
 
 PROVIDER = "ds4"
+#: Where a message keeps what LangChain has no place for: the sampled tokens, and what is wrong with invalid calls.
+SIDE_DATA = "ds4"
 
 _CHAT_ROLES: dict[str, Role] = {
     "system": "system",
@@ -31,52 +52,96 @@ _CHAT_ROLES: dict[str, Role] = {
     "assistant": "assistant",
     "ai": "assistant",
 }
+_CALL_BLOCKS = ("tool_call", "tool_use", "invalid_tool_call", "tool_call_chunk")
+
+
+# -- in ----------------------------------------------------------------------------------------------------------------
 
 
 def to_core(messages: Sequence[BaseMessage]) -> tuple[Message, ...]:
     """LangChain's messages as ds4_core's.
 
     Raises:
-        UnsupportedError: Tool calls or tool results.
         InvalidRequestError: A role or a content block that has no counterpart; the message's number is named.
     """
-    return tuple(_message(message, index) for index, message in enumerate(messages))
+    converted: list[Message] = []
+    for index, message in enumerate(messages):
+        try:
+            converted += _messages(message)
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"messages[{index}]: {error}") from error
+    return tuple(converted)
 
 
-def _message(message: BaseMessage, index: int) -> Message:
-    text, reasoning = _content(message.content, index)
-    role = _role(message, index)
-    if role != "assistant":
-        return Message(role, text)
-    given = message.additional_kwargs.get("reasoning_content")
-    if given is not None and not isinstance(given, str):
-        raise InvalidRequestError(f"messages[{index}] has the reasoning_content {given!r:.80}: it must be a str")
-    return Message(role, text, reasoning=reasoning if given is None else given)
+def _messages(message: BaseMessage) -> list[Message]:
+    role = _role(message)
+    if role == "assistant":
+        return [_assistant(message)]
+    text, reasoning, calls, results = _content(message.content)
+    if reasoning or calls:
+        raise InvalidRequestError(
+            f"a message of type {message.type!r} has thinking or calls: only an AIMessage has them"
+        )
+    if role == "tool":
+        failed = isinstance(message, ToolMessage) and message.status == "error"
+        # The encoding has no other place for it.
+        text = f"Error: {text}" if failed and not text.lower().startswith("error") else text
+        return [Message("tool", text, tool_call_id=str(getattr(message, "tool_call_id", "") or ""))]
+    # Results inside a message of the user, as Anthropic has them, come before its text.
+    return [*results, Message(role, text)] if text or not results else results
 
 
-def _role(message: BaseMessage, index: int) -> Role:
+def _role(message: BaseMessage) -> Role:
     if isinstance(message, HumanMessage):
         return "user"
     if isinstance(message, SystemMessage):
         return "developer" if message.additional_kwargs.get("__openai_role__") == "developer" else "system"
     if isinstance(message, AIMessage):
-        if message.tool_calls or message.invalid_tool_calls or message.additional_kwargs.get("tool_calls"):
-            raise UnsupportedError(f"messages[{index}] holds tool calls, which are not supported yet")
         return "assistant"
     if isinstance(message, ToolMessage | FunctionMessage):
-        raise UnsupportedError(f"messages[{index}] is a tool result, which is not supported yet")
+        return "tool"
     if isinstance(message, ChatMessage) and message.role in _CHAT_ROLES:
         return _CHAT_ROLES[message.role]
     described = f"role {message.role!r}" if isinstance(message, ChatMessage) else f"type {message.type!r}"
-    raise InvalidRequestError(f"messages[{index}] has the {described}, which the model's encoding does not know")
+    raise InvalidRequestError(f"its {described} is not known to the model's encoding")
 
 
-def _content(content: str | list[Any], index: int) -> tuple[str, str]:
-    """(text, thinking) of a message's content. Text blocks are joined without anything between them."""
+def _assistant(message: BaseMessage) -> Message:
+    text, reasoning, calls, _ = _content(message.content)
+    given = message.additional_kwargs.get("reasoning_content")
+    if given is not None and not isinstance(given, str):
+        raise InvalidRequestError(f"its reasoning_content is {given!r:.80}: it must be a str")
+    side = message.additional_kwargs.get(SIDE_DATA)
+    side = side if isinstance(side, Mapping) else {}
+    if isinstance(message, AIMessage):
+        original = {call["id"]: call["args"] for call in side.get("invalid_tool_calls", ())}
+        own = [
+            ToolCall(call["name"], to_json(call["args"], "its call"), call["id"] or "") for call in message.tool_calls
+        ]
+        for bad in message.invalid_tool_calls:
+            arguments = original.get(bad["id"], bad["args"])
+            own.append(ToolCall(bad["name"] or "", arguments or "", bad["id"] or ""))
+        # Blocks of the content repeat the calls, except in messages made by hand.
+        known = {call.id for call in own}
+        calls = [*own, *(call for call in calls if call.id not in known)]
+    raw = side.get("raw")
+    return Message(
+        "assistant",
+        text,
+        reasoning=reasoning if given is None else given,
+        tool_calls=tuple(calls),
+        raw=None if raw is None else tuple(raw),
+    )
+
+
+def _content(content: str | list[Any]) -> tuple[str, str, list[ToolCall], list[Message]]:
+    """(text, thinking, calls, results of calls) of a content. Texts are joined without anything between them."""
     if isinstance(content, str):
-        return content, ""
+        return content, "", [], []
     text: list[str] = []
     reasoning: list[str] = []
+    calls: list[ToolCall] = []
+    results: list[Message] = []
     for block in content:
         kind = block.get("type") if isinstance(block, dict) else None
         if isinstance(block, str):
@@ -86,59 +151,173 @@ def _content(content: str | list[Any], index: int) -> tuple[str, str]:
         elif kind in ("reasoning", "thinking"):
             thought = block.get(kind)
             if thought is not None and not isinstance(thought, str):
-                raise InvalidRequestError(f"messages[{index}] has a {kind!r} block with {thought!r:.80}, not a str")
+                raise InvalidRequestError(f"a {kind!r} block has {thought!r:.80}, which must be a str")
             reasoning.append(thought or "")
-        elif kind in ("tool_call", "tool_use", "invalid_tool_call", "tool_call_chunk"):
-            raise UnsupportedError(f"messages[{index}] holds a {kind!r} block: tool calls are not supported yet")
+        elif kind in _CALL_BLOCKS:
+            calls.append(_call_of_block(block))
+        elif kind == "tool_result":
+            said = _content(block.get("content") or "")[0]
+            results.append(Message("tool", said, tool_call_id=str(block.get("tool_use_id") or "")))
         else:
             what = (
-                f"content block of type {kind!r}" if isinstance(block, dict) else f"{type(block).__name__} as content"
+                f"a content block of type {kind!r}" if isinstance(block, dict) else f"{type(block).__name__} as content"
             )
-            raise InvalidRequestError(f"messages[{index}] holds a {what}; DeepSeek V4 reads text only")
-    return "".join(text), "".join(reasoning)
+            raise InvalidRequestError(f"it has {what}; DeepSeek V4 reads text only")
+    return "".join(text), "".join(reasoning), calls, results
+
+
+def _call_of_block(block: Mapping[str, Any]) -> ToolCall:
+    arguments = block.get("input" if block["type"] == "tool_use" else "args")
+    if not isinstance(arguments, str):
+        arguments = to_json(arguments or {}, "a call in its content")
+    return ToolCall(block.get("name") or "", arguments, block.get("id") or "")
+
+
+# -- out ---------------------------------------------------------------------------------------------------------------
 
 
 def from_result(result: ChatResult, model_name: str) -> AIMessage:
     """A whole generation as one message."""
+    calls = result.tool_calls
+    metadata = {"model_provider": PROVIDER, **finish_metadata(result.finish, model_name)}
+    if result.tokens:
+        metadata["logprobs"] = logprobs(result.tokens)
     return AIMessage(
         content=result.text,
-        additional_kwargs={"reasoning_content": result.reasoning} if result.reasoning else {},
-        response_metadata={"model_provider": PROVIDER, **_finish_metadata(result.finish, model_name)},
+        additional_kwargs=additional_kwargs(result),
+        tool_calls=[valid_call(call) for call in calls if call.complete],
+        invalid_tool_calls=[
+            invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=call.error)
+            for call in calls
+            if not call.complete
+        ],
+        response_metadata=metadata,
         usage_metadata=usage_metadata(result.finish.usage),
     )
 
 
-def chunk_from_event(event: Event, model_name: str) -> ChatGenerationChunk:
-    """One event as one chunk.
+def valid_call(call: GeneratedToolCall) -> LangChainToolCall:
+    """A complete call, its arguments parsed."""
+    return tool_call(name=call.name, args=json.loads(call.arguments), id=call.id)
 
-    Chunks are added up by LangChain: strings concatenate, numbers add, floats raise. So everything but the provider,
-    which is exempt, is on the last chunk only.
+
+def additional_kwargs(result: ChatResult) -> dict[str, Any]:
+    """What the message of a result keeps beside its content: the thinking, and what later requests need of it."""
+    thinking = {"reasoning_content": result.reasoning} if result.reasoning else {}
+    return {**thinking, SIDE_DATA: side_data(result.finish, result.tool_calls)}
+
+
+def side_data(finish: Finish, calls: Sequence[GeneratedToolCall]) -> dict[str, Any]:
+    """The sampled tokens, from which the next turn goes on, and the calls that are none."""
+    data: dict[str, Any] = {"raw": list(finish.raw)}
+    bad = [
+        {"id": call.id, "args": call.arguments, "error": call.error, "raw": call.raw}
+        for call in calls
+        if not call.complete
+    ]
+    return {**data, "invalid_tool_calls": bad} if bad else data
+
+
+class Chunks:
+    """Makes the chunks of one generation.
+
+    Chunks are added up by LangChain: strings and lists concatenate, numbers add, floats raise. So everything but the
+    provider, which is exempt, is on the last chunk only, and the log-probabilities are where their tokens are. A chunk
+    has text, thinking or a piece of a call, never two of them.
     """
-    if isinstance(event, Finish):
-        message = AIMessageChunk(
-            content="",
-            response_metadata={"model_provider": PROVIDER, **_finish_metadata(event, model_name)},
-            usage_metadata=usage_metadata(event.usage),
-            chunk_position="last",
-        )
+
+    def __init__(self, model_name: str) -> None:
+        """Begins a generation."""
+        self._model_name = model_name
+        self._calls: list[tuple[ToolCallStart, list[str]]] = []
+        self._bad: list[GeneratedToolCall] = []
+
+    def take(self, event: Event) -> ChatGenerationChunk | None:
+        """The chunk of an event; None when it changes nothing."""
+        metadata: dict[str, Any] = {"model_provider": PROVIDER}
+        if event.tokens:
+            metadata["logprobs"] = logprobs(event.tokens)
+        if isinstance(event, TextDelta):
+            message = AIMessageChunk(content=event.text, response_metadata=metadata)
+        elif isinstance(event, ReasoningDelta):
+            thought = {"reasoning_content": event.text}
+            message = AIMessageChunk(content="", additional_kwargs=thought, response_metadata=metadata)
+        elif isinstance(event, Finish):
+            message = AIMessageChunk(
+                content="",
+                additional_kwargs={SIDE_DATA: side_data(event, self._bad)},
+                response_metadata={**metadata, **finish_metadata(event, self._model_name)},
+                usage_metadata=usage_metadata(event.usage),
+                chunk_position="last",
+            )
+        else:
+            piece = self._piece(event)
+            if piece is None and not event.tokens:
+                return None
+            message = AIMessageChunk(content="", tool_call_chunks=[piece] if piece else [], response_metadata=metadata)
         return ChatGenerationChunk(message=message)
-    if isinstance(event, ReasoningDelta):
-        thought = {"reasoning_content": event.text}
-        message = AIMessageChunk(content="", additional_kwargs=thought, response_metadata={"model_provider": PROVIDER})
-        return ChatGenerationChunk(message=message)
-    if not isinstance(event, TextDelta):
-        raise InternalError(f"{type(event).__name__} came for a request without tools")
-    message = AIMessageChunk(content=event.text, response_metadata={"model_provider": PROVIDER})
-    return ChatGenerationChunk(message=message)
+
+    def _piece(self, event: ToolCallStart | ToolCallArgumentsDelta | ToolCallEnd) -> Any:
+        if isinstance(event, ToolCallStart):
+            self._calls.append((event, []))
+            return tool_call_chunk(name=event.name, args="", id=event.id, index=event.index)
+        start, fragments = self._calls[event.index]
+        if isinstance(event, ToolCallArgumentsDelta):
+            fragments.append(event.fragment)
+            return tool_call_chunk(args=event.fragment, index=event.index)
+        if event.complete:
+            return None
+        arguments = "".join(fragments)
+        self._bad.append(GeneratedToolCall(start.id, start.name, arguments, False, event.error, event.raw))
+        return tool_call_chunk(args=poison(arguments), index=event.index)
 
 
-def _finish_metadata(finish: Finish, model_name: str) -> dict[str, Any]:
+def poison(arguments: str) -> str:
+    """What makes the beginning of a JSON object unusable.
+
+    LangChain completes the arguments of an unfinished call as if nothing were missing, and would have it carried out.
+    No completion exists behind these characters, so that the call becomes an invalid one.
+    """
+    in_string = escaped = False
+    n_open = 0
+    for char in arguments:
+        if in_string:
+            in_string = char != '"' or escaped
+            escaped = char == "\\" and not escaped
+        elif char == '"':
+            in_string = True
+        else:
+            n_open += (char == "[") - (char == "]")
+    return ('"' if in_string else "") + "]" * (max(n_open, 0) + 1)
+
+
+def logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
+    """Log-probabilities in OpenAI's form, each with the section it belongs to: one entry for every generated token."""
+    return {
+        "content": [
+            {
+                **_scored(token.bytes, token.logprob),
+                "section": token.section,
+                "top_logprobs": [_scored(one.bytes, one.logprob) for one in token.top],
+            }
+            for token in tokens
+        ]
+    }
+
+
+def _scored(data: bytes, logprob: float) -> dict[str, Any]:
+    return {"token": data.decode("utf-8", "replace"), "logprob": logprob, "bytes": list(data)}
+
+
+def finish_metadata(finish: Finish, model_name: str) -> dict[str, Any]:
+    """How a generation ended and what it took."""
     metadata: dict[str, Any] = {
         "model_name": model_name,
         "finish_reason": finish.reason,
         "token_usage": token_usage(finish.usage),
         "seed": finish.seed,
         "timings": {
+            "queue_s": finish.timings.queue_s,
             "prefill_s": finish.timings.prefill_s,
             "decode_s": finish.timings.decode_s,
             "decode_tokens_per_s": finish.timings.decode_tokens_per_s,

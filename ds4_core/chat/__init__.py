@@ -1,6 +1,6 @@
 """The chat layer: messages to tokens, tokens to events, once for every adapter."""
 
-from ds4_core.chat.answer import AsyncChatStream, ChatStream, agenerate, asamples, generate, samples
+from ds4_core.chat.answer import AsyncChatStream, ChatStream, agenerate, asamples, generate, prompt_tokens, samples
 from ds4_core.chat.encoding import (
     Special,
     check_effort,
@@ -84,6 +84,7 @@ __all__ = [
     "encode_request",
     "generate",
     "parse_turn",
+    "prompt_tokens",
     "rank",
     "release_of",
     "render_text",

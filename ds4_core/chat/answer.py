@@ -81,6 +81,15 @@ def asamples(
     return tuple(AsyncChatStream(engine, each, cancel) for each in _with_seeds(request, n))
 
 
+def prompt_tokens(model: Model, request: ChatRequest) -> list[int]:
+    """The prompt that a request is answered to: where earlier turns hold their sampled tokens, those. Needs no weights.
+
+    Raises:
+        InvalidRequestError, UnsupportedError: As `encode_request`.
+    """
+    return encode_request(model, request, parse=_parser(model))
+
+
 def _with_seeds(request: ChatRequest, n: int) -> list[ChatRequest]:
     n = checked_int("n", n, 1, 2**16)
     first = random_seed() if request.sampling.seed is None else request.sampling.seed
@@ -97,7 +106,7 @@ class _Answer:
         n_ctx = engine._n_ctx_of_request(request.n_ctx)
         check_effort(request.effective_effort, n_ctx)
         choice = constraints.choice_of(request.tool_choice, request.tools)
-        prompt = encode_request(vocabulary, request, parse=_parser(vocabulary))
+        prompt = prompt_tokens(vocabulary, request)
         reasoning = _is_thinking(vocabulary, prompt)
         guide = _guide(vocabulary, request, n_ctx, len(prompt), reasoning=reasoning)
         sampling = request.sampling

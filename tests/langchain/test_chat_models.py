@@ -23,7 +23,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Sys
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, RunnableParallel
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ds4_core import DS4Error, Engine, Model, ModelFormatError, UnsupportedError, errors
 from ds4_core.chat import Message, encode_messages
@@ -414,31 +414,10 @@ def test_path_object_is_a_model_and_never_a_catalogue_name(tiny_path):
         ChatDS4(model=Path("ds4-tiny")).invoke(QUESTION)
 
 
-def test_what_is_not_supported_is_refused_by_name(llm):
-    class Answer(BaseModel):
-        city: str
-
-    def add(a: int, b: int) -> int:
-        """Add."""
-        return a + b
-
-    for attempt in (
-        lambda: llm.bind_tools([add]),
-        lambda: llm.with_structured_output(Answer),
-        lambda: llm.invoke(QUESTION, tools=[{"type": "function"}]),
-        lambda: llm.invoke(QUESTION, response_format={"type": "json_object"}),
-        lambda: llm.invoke(QUESTION, thinking=True),
-        lambda: ChatDS4(thinking=True),
-        lambda: llm.get_num_tokens_from_messages([HumanMessage("x")], tools=[add]),
-    ):
-        with pytest.raises(UnsupportedError, match="not support"):
-            attempt()
-
-
 def test_binding_no_tools_is_nothing_to_bind(llm):
     for choice in (None, "none", "auto"):
         assert llm.bind_tools([], tool_choice=choice).invoke(QUESTION).content == ANSWER
-    with pytest.raises(UnsupportedError):
+    with pytest.raises(ModelInvalidRequestError, match="no tools"):
         llm.bind_tools([], tool_choice="any")
 
 

@@ -1,0 +1,153 @@
+"""Our messages as LangChain's standard content blocks, and our events as those of its streaming protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.block_translators import register_translator
+
+from ds4_core.chat import (
+    Accumulator,
+    Event,
+    Finish,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallArgumentsDelta,
+    ToolCallEnd,
+    ToolCallStart,
+)
+from langchain_ds4._messages import PROVIDER, additional_kwargs, finish_metadata, logprobs, usage_metadata
+
+if TYPE_CHECKING:
+    from langchain_core.messages.content import ContentBlock
+    from langchain_protocol.protocol import MessagesData
+
+Block = dict[str, Any]
+
+
+def _of_message(message: AIMessage) -> list[ContentBlock]:
+    """The blocks of a whole message: thinking, text, calls, invalid calls.
+
+    Raises:
+        NotImplementedError: The content is a list, which the framework reads by itself.
+    """
+    blocks = _spoken(message)
+    blocks += [{**call, "type": "tool_call"} for call in message.tool_calls]
+    blocks += [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls]
+    return cast("list[ContentBlock]", blocks)
+
+
+def _of_chunk(chunk: AIMessageChunk) -> list[ContentBlock]:
+    """The blocks of a chunk, or of several added up.
+
+    The framework numbers thinking and text 0, 1, ... by itself and would merge a call of the same number into them, so
+    that calls have names for numbers.
+    """
+    if chunk.chunk_position == "last":
+        return _of_message(chunk)
+    blocks = _spoken(chunk)
+    for piece in chunk.tool_call_chunks:
+        block: Block = {"type": "tool_call_chunk", "id": piece["id"], "name": piece["name"], "args": piece["args"]}
+        if piece["index"] is not None:
+            block["index"] = f"lc_tc_{piece['index']}"
+        blocks.append(block)
+    return cast("list[ContentBlock]", blocks)
+
+
+def _spoken(message: AIMessage) -> list[Block]:
+    if not isinstance(message.content, str):
+        raise NotImplementedError("a content of blocks needs no translation")
+    thought = message.additional_kwargs.get("reasoning_content")
+    blocks: list[Block] = [{"type": "reasoning", "reasoning": thought}] if thought else []
+    return [*blocks, {"type": "text", "text": message.content}] if message.content else blocks
+
+
+register_translator(PROVIDER, _of_message, _of_chunk)
+
+
+class ProtocolEvents:
+    """Makes the protocol's events of one generation: blocks that begin, grow and end, and the message's end."""
+
+    def __init__(self, model_name: str, message_id: str) -> None:
+        """Begins a generation."""
+        self._model_name, self._message_id = model_name, message_id
+        self._total = Accumulator()
+        self._started = False
+        self._index = -1
+        self._open: str | None = None  # the kind of block that grows: text or reasoning
+        self._parts: list[str] = []
+        self._call: ToolCallStart | None = None
+
+    def take(self, event: Event) -> Iterator[MessagesData]:
+        """What an event is in the protocol."""
+        return cast("Iterator[MessagesData]", self._take(event))
+
+    def _take(self, event: Event) -> Iterator[Block]:
+        self._total.add(event)
+        if not self._started:
+            self._started = True
+            about = {"provider": PROVIDER, "model": self._model_name}
+            yield {"event": "message-start", "role": "ai", "id": self._message_id, "metadata": about}
+        if isinstance(event, TextDelta):
+            yield from self._grow("text", event.text)
+        elif isinstance(event, ReasoningDelta):
+            yield from self._grow("reasoning", event.text)
+        elif isinstance(event, ToolCallStart):
+            yield from self._close()
+            self._call = event
+            yield self._begin({"type": "tool_call_chunk", "id": event.id, "name": event.name, "args": ""})
+        elif isinstance(event, ToolCallArgumentsDelta):
+            self._parts.append(event.fragment)
+            yield self._delta({"type": "tool-call-delta", "args": event.fragment})
+        elif isinstance(event, ToolCallEnd):
+            yield self._end(self._called(event))
+        else:
+            yield from self._close()
+            yield self._finish(event)
+
+    def _grow(self, kind: str, text: str) -> Iterator[Block]:
+        if self._open != kind:
+            yield from self._close()
+            self._open = kind
+            yield self._begin({"type": kind, kind: ""})
+        self._parts.append(text)
+        yield self._delta({"type": f"{kind}-delta", kind: text})
+
+    def _close(self) -> Iterator[Block]:
+        if self._open is not None:
+            kind, self._open = self._open, None
+            yield self._end({"type": kind, kind: "".join(self._parts)})
+
+    def _begin(self, content: Block) -> Block:
+        self._index += 1
+        self._parts = []
+        return {"event": "content-block-start", "index": self._index, "content": content}
+
+    def _delta(self, delta: Block) -> Block:
+        return {"event": "content-block-delta", "index": self._index, "delta": delta}
+
+    def _end(self, content: Block) -> Block:
+        return {"event": "content-block-finish", "index": self._index, "content": content}
+
+    def _called(self, end: ToolCallEnd) -> Block:
+        start, arguments = self._call, "".join(self._parts)
+        assert start is not None  # noqa: S101
+        call = {"id": start.id, "name": start.name}
+        if end.complete:
+            return {"type": "tool_call", **call, "args": json.loads(arguments)}
+        return {"type": "invalid_tool_call", **call, "args": arguments, "error": end.error}
+
+    def _finish(self, finish: Finish) -> Block:
+        result = self._total.result()
+        metadata = finish_metadata(finish, self._model_name)
+        if result.tokens:
+            metadata["logprobs"] = logprobs(result.tokens)
+        return {
+            "event": "message-finish",
+            "usage": usage_metadata(finish.usage),
+            "metadata": metadata,
+            "additional_kwargs": additional_kwargs(result),
+        }
