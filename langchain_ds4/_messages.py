@@ -314,7 +314,7 @@ def finish_metadata(finish: Finish, model_name: str) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "model_name": model_name,
         "finish_reason": finish.reason,
-        "token_usage": token_usage(finish.usage),
+        "token_usage": finish.usage.counts,
         "seed": finish.seed,
         "timings": {
             "queue_s": finish.timings.queue_s,
@@ -326,15 +326,6 @@ def finish_metadata(finish: Finish, model_name: str) -> dict[str, Any]:
     if finish.stop is not None:
         metadata["stop_sequence"] = finish.stop
     return metadata
-
-
-def token_usage(usage: Usage) -> dict[str, int]:
-    """Token counts in the form of LangChain's `llm_output`, which `invoke` copies into the message's metadata."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-    }
 
 
 def usage_metadata(usage: Usage) -> UsageMetadata:

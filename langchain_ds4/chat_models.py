@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, closing
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -16,33 +14,20 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import override
 
-from ds4_core import Engine
 from ds4_core._version import __version__
-from ds4_core.chat import Accumulator, ChatRequest, Message, agenerate, collect, generate, prompt_tokens
+from ds4_core.chat import Accumulator, ChatRequest, agenerate, collect, generate, prompt_tokens
 from ds4_core.chat import ChatResult as CoreResult
-from ds4_core.chat.engines import (
-    DEFAULT_MODEL,
-    LOAD_OPTIONS,
-    check_engine_options,
-    check_numbers,
-    identity,
-    memo_sharing,
-    model_as_str,
-    model_name,
-    state_without_opened,
-)
+from ds4_core.chat.adapter import Adapter
+from ds4_core.chat.engines import identity
 from ds4_core.chat.protocol import DEFAULT_EFFORT, EFFORTS
-from ds4_core.chat.request import REQUEST_OPTIONS, build_request, unknown_option
-from ds4_core.engine import DEFAULT_N_CTX
+from ds4_core.chat.request import REQUEST_OPTIONS, unknown_option
 from ds4_core.errors import InvalidRequestError
-from ds4_core.models import catalogue
-from ds4_core.models.header import context_length
 from langchain_ds4._content_blocks import ProtocolEvents
 from langchain_ds4._errors import translate_errors
-from langchain_ds4._messages import Chunks, from_result, to_core, token_usage
+from langchain_ds4._messages import Chunks, from_result, to_core
 from langchain_ds4._structured import (
     METHODS,
     as_openai_tools,
@@ -57,16 +42,18 @@ from langchain_ds4._structured import (
 if TYPE_CHECKING:
     from langchain_protocol.protocol import MessagesData
 
-# Names that every hosted model takes and that mean nothing for one in this process: these three are dropped, no other.
-_IGNORED = ("api_key", "base_url", "max_retries")
-_NUMBERS = (
-    "temperature top_p top_k min_p seed repetition_penalty presence_penalty frequency_penalty min_tokens max_tokens "
-    "n_ctx max_thinking_tokens top_logprobs timeout n_threads kv_bytes_max checkpoint_bytes_max prefix_bytes_max "
-    "max_running max_queue"
-).split()
+# Of a model's profile.
+_ABLE = (
+    "text_inputs text_outputs reasoning_output tool_calling tool_choice tool_call_streaming structured_output "
+    "mid_conversation_system_messages temperature"
+)
+_UNABLE = (
+    "image_inputs image_url_inputs pdf_inputs audio_inputs video_inputs image_tool_message pdf_tool_message "
+    "image_outputs audio_outputs video_outputs attachment"
+)
 
 
-class ChatDS4(BaseChatModel):
+class ChatDS4(Adapter, BaseChatModel):
     """A DeepSeek V4 model in this process as a LangChain chat model.
 
     Constructing it loads nothing. The model is opened at the first call and shared by everything in the process that
@@ -118,148 +105,19 @@ class ChatDS4(BaseChatModel):
         `model_name`, `finish_reason` ("stop", "length", "tool_calls"), `stop_sequence`, `seed`, `timings`.
     """
 
-    model: str = DEFAULT_MODEL
-    """A catalogue name, or the path of a `.gguf` file."""
-    temperature: float = 1.0
-    """0 always takes the most likely token."""
-    top_p: float = 1.0
-    """Keeps the most likely tokens up to this share of probability; 1 keeps all."""
-    top_k: int = 0
-    """Keeps this many tokens; 0 keeps all."""
-    min_p: float = 0.0
-    """Drops tokens less likely than this share of the most likely one."""
-    seed: int | None = None
-    """Same seed, same prompt, same answer. None draws one and reports it in `response_metadata["seed"]`."""
-    repetition_penalty: float = 1.0
-    """Above 1 weakens tokens of the prompt and of the answer."""
-    presence_penalty: float = 0.0
-    """Taken once from the logits of tokens that the answer has."""
-    frequency_penalty: float = 0.0
-    """Taken once per occurrence in the answer."""
-    logit_bias: dict[int, float] | None = None
-    """Token id -> value added to its logit; `-inf` forbids it."""
-    min_tokens: int = 0
-    """So many tokens are drawn before one may end the answer."""
-    max_tokens: int | None = None
-    """Most tokens of an answer; None goes on until the model ends it or the context is full."""
-    stop: list[str] | None = None
-    """The answer ends before the first of these strings. `stop` of a call replaces it."""
-    n_ctx: int | None = None
-    """Most tokens of prompt and answer together; None takes the model's trained context length, at most 32,768."""
-    thinking: bool | Literal["auto"] = "auto"
-    """Whether the model thinks first; "auto" is when there is a `reasoning_effort`."""
-    reasoning_effort: Literal["low", "high", "max"] | None = None
-    """How much it thinks; None is "high" when it does."""
-    max_thinking_tokens: int | None = None
-    """After so many tokens thinking ends; None is no limit."""
-    logprobs: bool | None = None
-    """Whether messages carry the log-probabilities of their tokens; None is when there are `top_logprobs`."""
-    top_logprobs: int | None = None
-    """How many of the most likely tokens at each position go with them."""
-    timeout: float | None = None
-    """Most seconds a call may take before it raises DS4TimeoutError."""
-    streaming: bool = False
-    """True makes `invoke` run as a stream, for handlers that want tokens."""
-    backend: Literal["auto", "cpu", "cuda", "metal"] = "auto"
-    """What computes."""
-    n_threads: int = 0
-    """CPU threads; 0 takes one per usable processor."""
-    exact: bool = False
-    """f32 activations and KV rows."""
-    kv_dtype: Literal["auto", "f32", "f16"] = "auto"
-    """Type of the KV rows."""
-    kv_bytes_max: int = 0
-    """Most bytes of KV; 0 is no limit."""
-    checkpoint_bytes_max: int = 0
-    """Most bytes of a session's checkpoints; 0 is what the engine finds right."""
-    prefix_bytes_max: int = 2**30
-    """Most bytes of KV that answers leave for later ones with the same beginning."""
-    max_running: int = 64
-    """Most requests computed side by side; others wait."""
-    max_queue: int | None = None
-    """Most requests that may wait; one more raises DS4QueueFullError. None is no limit."""
-    engine: Engine | None = Field(default=None, exclude=True, repr=False)
-    """A ready engine to use instead of opening `model`; `model` and the load options are then left out."""
+    streaming: bool = Field(default=False, description="True makes invoke run as a stream, for handlers of tokens.")
 
-    _opened: tuple[tuple[Any, ...], Engine] | None = PrivateAttr(default=None)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_names(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        known = {*cls.model_fields, *(field.alias for field in cls.model_fields.values() if field.alias)}
-        values = {name: value for name, value in values.items() if name not in _IGNORED}
-        for name in values:
-            if name not in known:
-                raise TypeError(f"{cls.__name__}: {unknown_option(name, known)}")
-        check_numbers(values, tuple(_NUMBERS))
-        return values
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _model_as_str(cls, model: Any) -> Any:
-        return model_as_str(model)
-
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _stop_as_list(cls, stop: Any) -> Any:
-        return [stop] if isinstance(stop, str) else stop
-
-    @model_validator(mode="after")
-    def _check_options(self) -> Self:
-        build_request(self._request_options(), {}, messages=(Message("user", "any"),))
-        check_engine_options(self.model, self._load_options(), self.engine)
-        return self
+    # What every hosted model takes and means nothing for one in this process: these three are dropped, no other.
+    ignored_names = ("api_key", "base_url", "max_retries")
 
     @model_validator(mode="after")
     def _set_ds4_version(self) -> Self:
         self._add_version("langchain-ds4", __version__)
         return self
 
-    # -------------------------------------------------------------------------------------------- copies and life
-
-    @override
-    def __getstate__(self) -> dict[Any, Any]:
-        return state_without_opened(super().__getstate__())
-
-    @override
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return super().__deepcopy__(memo_sharing(memo, self.engine, self._opened[1] if self._opened else None))
-
-    def close(self) -> None:
-        """Gives the model back that this object opened; the last one who does frees its memory.
-
-        A later call opens it again. An engine given as `engine=` belongs to the caller and stays open.
-        """
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            opened[1].close()
-
-    def __enter__(self) -> Self:
-        """Returns itself, nothing loaded."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Closes it."""
-        self.close()
-
     # ------------------------------------------------------------------------------------------------- requests
 
-    def _request_options(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in REQUEST_OPTIONS}
-
-    def _load_options(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in LOAD_OPTIONS}
-
-    def _model_name(self) -> str:
-        return model_name(self.model, self.engine)
-
-    def _request(
-        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> ChatRequest:
+    def _asked(self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
         overrides = {name: value for name, value in kwargs.items() if name != "stream"}
         if stop is not None:
             overrides["stop"] = stop
@@ -267,54 +125,30 @@ class ChatDS4(BaseChatModel):
             overrides["tools"] = as_openai_tools(overrides["tools"])
         if overrides.get("tool_choice"):
             overrides["tool_choice"] = as_tool_choice(overrides["tool_choice"], overrides.get("tools") or ())
-        return build_request(self._request_options(), overrides, messages=to_core(messages))
-
-    def _engine(self) -> Engine:
-        """The engine, opened when it was not. A copy of this object with other load options opens its own."""
-        options = self._load_options()
-        if self.engine is not None:
-            check_engine_options(self.model, options, self.engine)  # a copy may have been given some
-            return self.engine
-        key = (self.model, *options.values())
-        if self._opened is None or self._opened[0] != key:
-            self._opened = (key, Engine(model=self.model, **options))
-        return self._opened[1]
+        return self._request(overrides, messages=to_core(messages))
 
     @override
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        with translate_errors(), closing(generate(self._engine(), self._request(messages, stop, kwargs))) as events:
+        with translate_errors(), closing(generate(self._engine(), self._asked(messages, stop, kwargs))) as events:
             return self._chat_result(collect(events))
 
     @override
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         chunks = Chunks(self._model_name())
-        with translate_errors(), closing(generate(self._engine(), self._request(messages, stop, kwargs))) as events:
+        with translate_errors(), closing(generate(self._engine(), self._asked(messages, stop, kwargs))) as events:
             for event in events:
                 if (chunk := chunks.take(event)) is not None:
                     yield chunk
 
     def _stream_chat_model_events(
-        self,
-        messages: list[BaseMessage],
-        *,
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], *, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[MessagesData]:
         protocol = ProtocolEvents(self._model_name(), _message_id(run_manager))
-        with translate_errors(), closing(generate(self._engine(), self._request(messages, stop, kwargs))) as events:
+        with translate_errors(), closing(generate(self._engine(), self._asked(messages, stop, kwargs))) as events:
             for event in events:
                 yield from protocol.take(event)
 
@@ -322,43 +156,30 @@ class ChatDS4(BaseChatModel):
 
     @override
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         total = Accumulator()
         with translate_errors():
-            async with aclosing(agenerate(self._engine(), self._request(messages, stop, kwargs))) as events:
+            async with aclosing(agenerate(self._engine(), self._asked(messages, stop, kwargs))) as events:
                 async for event in events:
                     total.add(event)
         return self._chat_result(total.result())
 
     @override
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         chunks = Chunks(self._model_name())
-        with translate_errors(), closing(agenerate(self._engine(), self._request(messages, stop, kwargs))) as events:
+        with translate_errors(), closing(agenerate(self._engine(), self._asked(messages, stop, kwargs))) as events:
             async for event in events:
                 if (chunk := chunks.take(event)) is not None:
                     yield chunk
 
     async def _astream_chat_model_events(
-        self,
-        messages: list[BaseMessage],
-        *,
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], *, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[MessagesData]:
         protocol = ProtocolEvents(self._model_name(), _message_id(run_manager))
-        with translate_errors(), closing(agenerate(self._engine(), self._request(messages, stop, kwargs))) as events:
+        with translate_errors(), closing(agenerate(self._engine(), self._asked(messages, stop, kwargs))) as events:
             async for event in events:
                 for made in protocol.take(event):
                     yield made
@@ -366,7 +187,7 @@ class ChatDS4(BaseChatModel):
     def _chat_result(self, result: CoreResult) -> ChatResult:
         return ChatResult(
             generations=[ChatGeneration(message=from_result(result, self._model_name()))],
-            llm_output={"token_usage": token_usage(result.finish.usage), "model_name": self._model_name()},
+            llm_output={"token_usage": result.finish.usage.counts, "model_name": self._model_name()},
         )
 
     @override
@@ -496,36 +317,18 @@ class ChatDS4(BaseChatModel):
     @override
     def _resolve_model_profile(self) -> ModelProfile:
         """What the model can do. Of its file only the context length is read."""
-        path = self.engine.path if self.engine is not None else catalogue.resolve(self.model)
-        n_ctx = self.n_ctx or min(context_length(path) or DEFAULT_N_CTX, DEFAULT_N_CTX)
-        return ModelProfile(
-            name=self._model_name(),
-            open_weights=True,
-            max_input_tokens=n_ctx,
-            max_output_tokens=min(self.max_tokens or n_ctx, n_ctx),
-            text_inputs=True,
-            image_inputs=False,
-            image_url_inputs=False,
-            pdf_inputs=False,
-            audio_inputs=False,
-            video_inputs=False,
-            image_tool_message=False,
-            pdf_tool_message=False,
-            text_outputs=True,
-            image_outputs=False,
-            audio_outputs=False,
-            video_outputs=False,
-            reasoning_output=True,
-            reasoning_effort_levels=list(EFFORTS),
-            reasoning_effort_default=DEFAULT_EFFORT,
-            tool_calling=True,
-            tool_choice=True,
-            tool_call_streaming=True,
-            mid_conversation_system_messages=True,
-            structured_output=True,
-            temperature=True,
-            attachment=False,
-        )
+        n_ctx = self._context_window()
+        profile = {
+            "name": self._model_name(),
+            "open_weights": True,
+            "max_input_tokens": n_ctx,
+            "max_output_tokens": min(self.max_tokens or n_ctx, n_ctx),
+            "reasoning_effort_levels": list(EFFORTS),
+            "reasoning_effort_default": DEFAULT_EFFORT,
+            **dict.fromkeys(_ABLE.split(), True),
+            **dict.fromkeys(_UNABLE.split(), False),
+        }
+        return cast("ModelProfile", profile)
 
     # --------------------------------------------------------------------------------------------------- tokens
 
@@ -535,7 +338,7 @@ class ChatDS4(BaseChatModel):
         if self.custom_get_token_ids is not None:
             return self.custom_get_token_ids(text)
         with translate_errors():
-            return self._engine().model.tokenize(text)
+            return self._vocabulary().tokenize(text)
 
     @override
     def get_num_tokens_from_messages(
@@ -549,11 +352,11 @@ class ChatDS4(BaseChatModel):
             kwargs: Options of a call that change the prompt: `thinking`, `reasoning_effort`, `response_format`.
         """
         with translate_errors():
-            request = self._request(messages, None, {**kwargs, "tools": list(tools or ())})
-            return len(prompt_tokens(self._engine().model, request))
+            request = self._asked(messages, None, {**kwargs, "tools": list(tools or ())})
+            return len(prompt_tokens(self._vocabulary(), request))
 
 
-def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:
+def _message_id(run_manager: Any) -> str:
     return f"lc_run--{run_manager.run_id}" if run_manager is not None else ""  # as the framework names them
 
 

@@ -22,8 +22,10 @@ from ds4_core.chat.engines import (
 )
 from ds4_core.chat.messages import Message
 from ds4_core.chat.request import REQUEST_OPTIONS, ChatRequest, build_request, unknown_option
-from ds4_core.engine import Engine
+from ds4_core.engine import DEFAULT_N_CTX, Engine
 from ds4_core.model import Model
+from ds4_core.models import catalogue
+from ds4_core.models.header import context_length
 
 if TYPE_CHECKING:
     from typing import Self
@@ -140,6 +142,11 @@ class Adapter(BaseModel):
     def _vocabulary(self) -> Model:
         """The file's facts and vocabulary; loads no weights."""
         return self._engine().model
+
+    def _context_window(self) -> int:
+        """Most tokens of prompt and answer together. Of the file at most its beginning is read."""
+        path = self.engine.path if self.engine is not None else catalogue.resolve(self.model)
+        return self.n_ctx or min(context_length(path) or DEFAULT_N_CTX, DEFAULT_N_CTX)
 
     def close(self) -> None:
         """Gives back the engine that this object opened; a later call opens it again. A given `engine` stays open."""
