@@ -61,7 +61,11 @@ def is_contaminated(texts: Iterable[str]) -> bool:
 def example_is_contaminated(messages: list[dict[str, Any]], *more: Any) -> bool:
     """Whether anything that messages, tools or a schema say is the suite's."""
     texts = [text for message in messages for text in (message["content"], message.get("reasoning", "")) if text]
-    texts += [call["function"]["name"] + " " + call["function"]["arguments"] for m in messages for call in m.get("tool_calls", ())]
+    texts += [
+        call["function"]["name"] + " " + call["function"]["arguments"]
+        for m in messages
+        for call in m.get("tool_calls", ())
+    ]
     for item in more:
         if item:
             texts.append(json.dumps(item, ensure_ascii=False))

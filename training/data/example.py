@@ -61,7 +61,9 @@ class Chat:
         self._assistant(text, thought, (), train)
         self.check = {"kind": "text", "expected": text, **check}
 
-    def calls(self, calls: Sequence[Call], thought: str = "", *, text: str = "", train: bool = True, **check: Any) -> None:
+    def calls(
+        self, calls: Sequence[Call], thought: str = "", *, text: str = "", train: bool = True, **check: Any
+    ) -> None:
         """The assistant's calls, as pairs of a tool's name and its arguments."""
         self._assistant(text, thought, calls, train)
         self.check = {"kind": "calls", "expected": [list(call) for call in calls], **check}
@@ -69,9 +71,7 @@ class Chat:
     def result(self, text: str, which: int = 0) -> None:
         """The result of the `which`-th of the newest calls."""
         newest = next(m for m in reversed(self.messages) if m.get("tool_calls"))
-        self.messages.append(
-            {"role": "tool", "content": text, "tool_call_id": newest["tool_calls"][which]["id"]}
-        )
+        self.messages.append({"role": "tool", "content": text, "tool_call_id": newest["tool_calls"][which]["id"]})
 
     def _assistant(self, text: str, thought: str, calls: Sequence[Call], train: bool) -> None:
         message: dict[str, Any] = {"role": "assistant", "content": text, "train": train}

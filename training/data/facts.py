@@ -7,9 +7,32 @@ from typing import Any
 
 from training.data.words import MONTHS, WEEKDAYS, Phrases, Words, _file
 
-_CAPITAL = Phrases("What is the capital of {a}?", "Which city is the capital of {a}?", "capital of {a}?", "What's the capital of {a}", "Tell me the capital of {a}.", "Name the capital of {a}", "Do you know the capital of {a}?", "{a}: what is its capital?")
-_CONTINENT = Phrases("On which continent is {a}?", "Which continent is {a} on?", "In what continent does {a} lie?", "What continent does {a} belong to?", "Where on Earth is {a}, which continent?", "Tell me the continent of {a}.")
-_CURRENCY = Phrases("What is the currency of {a}?", "Which currency is used in {a}?", "What money do they use in {a}?", "What do people pay with in {a}?", "currency of {a}?", "Name the currency of {a}.")
+_CAPITAL = Phrases(
+    "What is the capital of {a}?",
+    "Which city is the capital of {a}?",
+    "capital of {a}?",
+    "What's the capital of {a}",
+    "Tell me the capital of {a}.",
+    "Name the capital of {a}",
+    "Do you know the capital of {a}?",
+    "{a}: what is its capital?",
+)
+_CONTINENT = Phrases(
+    "On which continent is {a}?",
+    "Which continent is {a} on?",
+    "In what continent does {a} lie?",
+    "What continent does {a} belong to?",
+    "Where on Earth is {a}, which continent?",
+    "Tell me the continent of {a}.",
+)
+_CURRENCY = Phrases(
+    "What is the currency of {a}?",
+    "Which currency is used in {a}?",
+    "What money do they use in {a}?",
+    "What do people pay with in {a}?",
+    "currency of {a}?",
+    "Name the currency of {a}.",
+)
 _PLAIN: tuple[tuple[Phrases, str], ...] = (
     (Phrases("How many days are in a week?", "How many days does a week have?", "Number of days in a week?", "days in a week?", "A week has how many days?"), "A week has 7 days."),
     (Phrases("How many months are in a year?", "How many months does a year have?", "Number of months in a year?", "months in a year?"), "A year has 12 months."),
@@ -49,9 +72,28 @@ _OPPOSITES = {
     "good": "bad", "long": "short", "strong": "weak", "clean": "dirty", "first": "last", "true": "false", "north": "south",
     "east": "west", "inside": "outside", "before": "after", "always": "never", "push": "pull", "buy": "sell", "win": "lose",
 }  # fmt: skip
-_OPPOSITE = Phrases("What is the opposite of {a}?", "Give me the opposite of {a}.", "opposite of {a}?", "Which word is the opposite of {a}?", "What's the contrary of {a}?", "Tell me the opposite of '{a}'")
-_AFTER = Phrases("What comes after {a}?", "Which day comes after {a}?", "What is the day after {a}?", "{a} is followed by which day?", "Name the day following {a}.")
-_AFTER_MONTH = Phrases("Which month comes after {a}?", "What is the month after {a}?", "Name the month that follows {a}.", "{a} is followed by which month?", "What month is next after {a}?")
+_OPPOSITE = Phrases(
+    "What is the opposite of {a}?",
+    "Give me the opposite of {a}.",
+    "opposite of {a}?",
+    "Which word is the opposite of {a}?",
+    "What's the contrary of {a}?",
+    "Tell me the opposite of '{a}'",
+)
+_AFTER = Phrases(
+    "What comes after {a}?",
+    "Which day comes after {a}?",
+    "What is the day after {a}?",
+    "{a} is followed by which day?",
+    "Name the day following {a}.",
+)
+_AFTER_MONTH = Phrases(
+    "Which month comes after {a}?",
+    "What is the month after {a}?",
+    "Name the month that follows {a}.",
+    "{a} is followed by which month?",
+    "What month is next after {a}?",
+)
 
 
 @lru_cache(maxsize=1)

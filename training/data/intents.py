@@ -51,7 +51,24 @@ def _ticker(w: Words) -> str:
 
 
 def _language(w: Words) -> str:
-    return w.pick(("French", "German", "Spanish", "Italian", "Japanese", "Chinese", "Russian", "Portuguese", "Dutch", "Greek", "Polish", "Korean", "Turkish", "Arabic"))
+    return w.pick(
+        (
+            "French",
+            "German",
+            "Spanish",
+            "Italian",
+            "Japanese",
+            "Chinese",
+            "Russian",
+            "Portuguese",
+            "Dutch",
+            "Greek",
+            "Polish",
+            "Korean",
+            "Turkish",
+            "Arabic",
+        )
+    )
 
 
 def _currency(w: Words) -> str:

@@ -1,6 +1,6 @@
 """Makes `suite_sequences.json` from the installed `langchain-tests`: checksums of what its chat model tests say.
 
-    python -m training.data.make_suite_sequences
+python -m training.data.make_suite_sequences
 """
 
 from __future__ import annotations

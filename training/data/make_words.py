@@ -16,8 +16,35 @@ OUT = Path(__file__).with_name("words.json")
 #: Words that the generator must not say, so that nothing it makes resembles a public test suite's names.
 BANNED = {"magic", "unicode", "greeting", "adder"}
 #: Words that would embarrass in a random sentence.
-UNKIND = {"racist", "racial", "nazi", "rape", "rapist", "slave", "slavery", "genocide", "suicide", "terrorist", "sexist", "porn"}
-LOCALES = ("de_DE", "fr_FR", "es_ES", "pl_PL", "cs_CZ", "sv_SE", "pt_BR", "ru_RU", "uk_UA", "zh_CN", "ja_JP", "ko_KR", "el_GR")
+UNKIND = {
+    "racist",
+    "racial",
+    "nazi",
+    "rape",
+    "rapist",
+    "slave",
+    "slavery",
+    "genocide",
+    "suicide",
+    "terrorist",
+    "sexist",
+    "porn",
+}
+LOCALES = (
+    "de_DE",
+    "fr_FR",
+    "es_ES",
+    "pl_PL",
+    "cs_CZ",
+    "sv_SE",
+    "pt_BR",
+    "ru_RU",
+    "uk_UA",
+    "zh_CN",
+    "ja_JP",
+    "ko_KR",
+    "el_GR",
+)
 CONTINENTS = {
     "AF": "Africa",
     "AS": "Asia",

@@ -7,7 +7,20 @@ from collections.abc import Callable
 
 from training.data.contamination import example_is_contaminated
 from training.data.example import Example
-from training.data.skills import arithmetic, calling, talk, text_tasks
+from training.data.skills import (
+    arithmetic,
+    calling,
+    condensing,
+    context,
+    extraction,
+    judging,
+    memory,
+    parallel,
+    react,
+    results,
+    talk,
+    text_tasks,
+)
 from training.data.words import Words
 
 Skill = Callable[[Words], Example]
@@ -22,6 +35,29 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "tool_other_scripts": (4, calling.of_other_scripts),
     "tool_forced": (1.5, calling.forced),
     "no_tool": (6, calling.no_tool),
+    "tool_parallel": (9, parallel.parallel),
+    "result_several": (2, parallel.several_results),
+    "result_answer": (5, results.from_result),
+    "result_error": (2, results.from_error),
+    "result_field": (3, results.one_field),
+    "result_step": (4, results.second_step),
+    "result_retry": (1, results.retry),
+    "result_context": (2.5, results.retrieval),
+    "agent_handoff": (0.8, results.handoff),
+    "json_schema": (8, extraction.json_schema),
+    "json_by_words": (4, extraction.json_by_words),
+    "structured_tool": (5, extraction.structured_tool),
+    "context_qa": (13, context.question_answering),
+    "context_unknown": (3, context.refusal),
+    "refine": (2, context.refine),
+    "long_context": (10, context.long_document),
+    "condense": (2.5, condensing.condense),
+    "summary": (1.5, condensing.summary),
+    "react": (5, react.react),
+    "relevance": (4, judging.relevance),
+    "choice_select": (0.8, judging.choice_select),
+    "classify": (1.5, judging.classify),
+    "memory": (2.5, memory.memory),
     "small_talk": (3, talk.small_talk),
     "facts": (3, talk.facts),
     "creative": (2, talk.creative),

@@ -50,16 +50,47 @@ def _proper(w: Words) -> str:
 
 FAMILIES = (
     Family(
-        ("name", "title", "label", "full_name", "user_name", "customer", "client", "person", "contact", "owner", "author", "employee"),
+        (
+            "name",
+            "title",
+            "label",
+            "full_name",
+            "user_name",
+            "customer",
+            "client",
+            "person",
+            "contact",
+            "owner",
+            "author",
+            "employee",
+        ),
         "string",
         Words.person,
-        Phrases("named {v}", "for {v}", "named '{v}'", "called {v}", 'with the name "{v}"', "for {p} {v}", "under the name {v}", "belonging to {v}"),
+        Phrases(
+            "named {v}",
+            "for {v}",
+            "named '{v}'",
+            "called {v}",
+            'with the name "{v}"',
+            "for {p} {v}",
+            "under the name {v}",
+            "belonging to {v}",
+        ),
     ),
     Family(
         ("city", "location", "place", "destination", "town", "region", "origin", "venue"),
         "string",
         Words.place,
-        Phrases("in {v}", "for {v}", "for the {p} {v}", "in the {p} of {v}", "near {v}", "around {v}", "at {v}", "with {p} {v}"),
+        Phrases(
+            "in {v}",
+            "for {v}",
+            "for the {p} {v}",
+            "in the {p} of {v}",
+            "near {v}",
+            "around {v}",
+            "at {v}",
+            "with {p} {v}",
+        ),
     ),
     Family(
         ("date", "day", "start_date", "due_date", "deadline", "when", "end_date", "birthday"),
@@ -80,16 +111,33 @@ FAMILIES = (
         Phrases("to {v}", "with email {v}", "for {v}", "using the {p} {v}", "addressed to {v}", "with {p} {v}"),
     ),
     Family(
-        ("limit", "count", "max_results", "quantity", "n", "amount", "size", "number", "top_k", "pages", "max_items", "page"),
+        (
+            "limit",
+            "count",
+            "max_results",
+            "quantity",
+            "n",
+            "amount",
+            "size",
+            "number",
+            "top_k",
+            "pages",
+            "max_items",
+            "page",
+        ),
         "integer",
         lambda w: w.between(1, 500),
-        Phrases("with a {p} of {v}", "with {p} {v}", "{p}={v}", "with {v} as {p}", "where the {p} is {v}", "and {p} {v}"),
+        Phrases(
+            "with a {p} of {v}", "with {p} {v}", "{p}={v}", "with {v} as {p}", "where the {p} is {v}", "and {p} {v}"
+        ),
     ),
     Family(
         ("id", "order_id", "user_id", "ticket_id", "ref", "code", "item_id", "account", "sku", "reference", "serial"),
         "string",
         Words.code,
-        Phrases("with {p} {v}", "with id {v}", "number {v}", "{v}", "for {p} {v}", "with the code {v}", "identified by {v}"),
+        Phrases(
+            "with {p} {v}", "with id {v}", "number {v}", "{v}", "for {p} {v}", "with the code {v}", "identified by {v}"
+        ),
     ),
     Family(
         ("id", "order_id", "user_id", "ticket_id", "record_id", "customer_id", "invoice_number"),
@@ -98,10 +146,30 @@ FAMILIES = (
         Phrases("with {p} {v}", "with id {v}", "number {v}", "{v}", "no. {v}", "#{v}"),
     ),
     Family(
-        ("message", "text", "body", "content", "note", "comment", "description", "query", "prompt", "reason", "summary"),
+        (
+            "message",
+            "text",
+            "body",
+            "content",
+            "note",
+            "comment",
+            "description",
+            "query",
+            "prompt",
+            "reason",
+            "summary",
+        ),
         "string",
         lambda w: w.sentence() if w.chance(0.7) else w.phrase(),
-        Phrases("with the text '{v}'", 'saying "{v}"', "with {p} '{v}'", 'with {p} "{v}"', 'with the {p} "{v}"', "that says '{v}'", 'and the {p} "{v}"'),
+        Phrases(
+            "with the text '{v}'",
+            'saying "{v}"',
+            "with {p} '{v}'",
+            'with {p} "{v}"',
+            'with the {p} "{v}"',
+            "that says '{v}'",
+            'and the {p} "{v}"',
+        ),
     ),
     Family(
         ("price", "amount", "budget", "cost", "total", "rate", "weight", "length", "score", "latitude", "distance"),
@@ -128,7 +196,20 @@ FAMILIES = (
         Phrases("from {v}", "in {v}", "with {p} {v}", "using {v}", "out of {v}", "stored in {v}"),
     ),
     Family(
-        ("nights", "guests", "people", "copies", "days", "seats", "tickets", "rooms", "hours", "minutes", "weeks", "boxes"),
+        (
+            "nights",
+            "guests",
+            "people",
+            "copies",
+            "days",
+            "seats",
+            "tickets",
+            "rooms",
+            "hours",
+            "minutes",
+            "weeks",
+            "boxes",
+        ),
         "integer",
         lambda w: w.between(1, 60),
         Phrases("for {v} {p}", "{v} {p}", "with {v} {p}", "and {v} {p}", "over {v} {p}"),
@@ -137,7 +218,9 @@ FAMILIES = (
         ("temperature", "celsius", "degrees", "percent", "volume", "speed", "brightness", "height", "value", "target"),
         "number",
         lambda w: w.between(0, 100) if w.chance(0.6) else round(w.between(0, 60) / 2, 1),
-        Phrases("to {v} degrees", "to {v}", "at {v} percent", "at {v}", "to {p} {v}", "with {p} {v}", "to a {p} of {v}"),
+        Phrases(
+            "to {v} degrees", "to {v}", "at {v} percent", "at {v}", "to {p} {v}", "with {p} {v}", "to a {p} of {v}"
+        ),
     ),
     Family(
         ("room", "area", "zone", "building", "department", "station", "section"),
@@ -149,7 +232,14 @@ FAMILIES = (
         ("hotel", "restaurant", "shop", "project", "team", "event", "album", "game", "brand", "school", "channel"),
         "string",
         _proper,
-        Phrases("with {p} {v}", "for the {p} {v}", "at the {p} {v}", "for {p} {v}", "of the {p} {v}", "in the {p} called {v}"),
+        Phrases(
+            "with {p} {v}",
+            "for the {p} {v}",
+            "at the {p} {v}",
+            "for {p} {v}",
+            "of the {p} {v}",
+            "in the {p} called {v}",
+        ),
     ),
     Family(
         ("url", "link", "website", "endpoint", "uri"),
@@ -171,7 +261,24 @@ GENERIC = Phrases(
     *("with {p} = {v}", "with {p} '{v}'", "with the {p} {v}", "and make the {p} {v}", "({p}: {v})", "the {p} is {v}"),
     *("the {p} should be {v}", "the {p} being {v}", "use {v} for {p}", "having {p} {v}", "{p} {v}", "whose {p} is {v}"),
 )
-_ENUM_NAMES = ("color", "status", "priority", "unit", "mode", "level", "category", "kind", "format", "language", "type", "state", "style", "theme", "severity", "role")
+_ENUM_NAMES = (
+    "color",
+    "status",
+    "priority",
+    "unit",
+    "mode",
+    "level",
+    "category",
+    "kind",
+    "format",
+    "language",
+    "type",
+    "state",
+    "style",
+    "theme",
+    "severity",
+    "role",
+)
 _ENUM_SETS = (
     ("low", "medium", "high"), ("low", "medium", "high", "urgent"), ("open", "closed"), ("open", "in_progress", "done"),
     ("celsius", "fahrenheit"), ("metric", "imperial"), ("json", "csv", "xml"), ("fast", "slow"), ("small", "medium", "large"),
@@ -179,16 +286,103 @@ _ENUM_SETS = (
     ("daily", "weekly", "monthly"), ("pdf", "docx", "html"), COLORS[:4], COLORS[4:9], ("economy", "business", "first"),
     ("car", "train", "bike", "plane"), ("active", "paused", "archived"), ("info", "warning", "error"), ("A", "B", "C", "D"),
 )  # fmt: skip
-_FLAG_NAMES = ("urgent", "verbose", "dry_run", "recursive", "notify", "public", "active", "force", "enabled", "include_details", "overwrite", "gift_wrap", "express")
-_ENUM_SAID = Phrases("with {v} {p}", "in {v} {p}", "with {p} {v}", "{p} {v}", "with the {p} set to {v}", "as {p} {v}", "using {p} {v}", "with {p} = {v}")
-_FLAG_ON = Phrases("with {p} enabled", "with {p} turned on", "with {p} set to true", "{p}=true", "with {p} true", "with {p} on", "and enable {p}", "and switch {p} on")
-_FLAG_OFF = Phrases("with {p} disabled", "with {p} turned off", "with {p} set to false", "{p}=false", "with {p} false", "with {p} off", "and disable {p}", "and switch {p} off")
-_LIST_NAMES = ("tags", "items", "names", "ids", "keywords", "numbers", "values", "recipients", "cities", "labels", "fields", "scores")
-_LIST_SAID = Phrases("with {p} {v}", "with the {p} {v}", "{p}: {v}", "for the {p} {v}", "and the {p} {v}", "using the {p} {v}", "whose {p} are {v}")
-_OBJECT_NAMES = ("options", "address", "filter", "settings", "config", "metadata", "details", "customer", "shipping", "profile", "position")
-_OBJECT_SAID = Phrases("with {p} {v}", "with the {p} {v}", "with {p} where {v}", "using {p} with {v}", "where the {p} has {v}")
+_FLAG_NAMES = (
+    "urgent",
+    "verbose",
+    "dry_run",
+    "recursive",
+    "notify",
+    "public",
+    "active",
+    "force",
+    "enabled",
+    "include_details",
+    "overwrite",
+    "gift_wrap",
+    "express",
+)
+_ENUM_SAID = Phrases(
+    "with {v} {p}",
+    "in {v} {p}",
+    "with {p} {v}",
+    "{p} {v}",
+    "with the {p} set to {v}",
+    "as {p} {v}",
+    "using {p} {v}",
+    "with {p} = {v}",
+)
+_FLAG_ON = Phrases(
+    "with {p} enabled",
+    "with {p} turned on",
+    "with {p} set to true",
+    "{p}=true",
+    "with {p} true",
+    "with {p} on",
+    "and enable {p}",
+    "and switch {p} on",
+)
+_FLAG_OFF = Phrases(
+    "with {p} disabled",
+    "with {p} turned off",
+    "with {p} set to false",
+    "{p}=false",
+    "with {p} false",
+    "with {p} off",
+    "and disable {p}",
+    "and switch {p} off",
+)
+_LIST_NAMES = (
+    "tags",
+    "items",
+    "names",
+    "ids",
+    "keywords",
+    "numbers",
+    "values",
+    "recipients",
+    "cities",
+    "labels",
+    "fields",
+    "scores",
+)
+_LIST_SAID = Phrases(
+    "with {p} {v}",
+    "with the {p} {v}",
+    "{p}: {v}",
+    "for the {p} {v}",
+    "and the {p} {v}",
+    "using the {p} {v}",
+    "whose {p} are {v}",
+)
+_OBJECT_NAMES = (
+    "options",
+    "address",
+    "filter",
+    "settings",
+    "config",
+    "metadata",
+    "details",
+    "customer",
+    "shipping",
+    "profile",
+    "position",
+)
+_OBJECT_SAID = Phrases(
+    "with {p} {v}", "with the {p} {v}", "with {p} where {v}", "using {p} with {v}", "where the {p} has {v}"
+)
 _SAID_DESCRIPTIONS = Phrases(
-    "", "", "", "The {p}", "The {p}.", "{P}", "{P} to use", "{P} of the {n}", "The {p} of the {n}.", "A {p} for the {n}", "Which {p}", "{P} (required)"
+    "",
+    "",
+    "",
+    "The {p}",
+    "The {p}.",
+    "{P}",
+    "{P} to use",
+    "{P} of the {n}",
+    "The {p} of the {n}.",
+    "A {p} for the {n}",
+    "Which {p}",
+    "{P} (required)",
 )
 
 
@@ -203,7 +397,9 @@ def identifier(w: Words) -> str:
         return w.salad()
     if x < 0.8:
         return f"{w.adjective()}_{w.noun()}"
-    return f"{w.noun()}_{w.pick(('id', 'name', 'type', 'code', 'level', 'mode', 'size', 'count', 'key', 'path', 'date'))}"
+    return (
+        f"{w.noun()}_{w.pick(('id', 'name', 'type', 'code', 'level', 'mode', 'size', 'count', 'key', 'path', 'date'))}"
+    )
 
 
 def cased(w: Words, name: str) -> str:
@@ -344,7 +540,10 @@ def _nested(w: Words) -> Parameter:
 
 def _object_list(w: Words) -> Parameter:
     name = w.pick(("items", "entries", "people", "orders", "steps", "lines", "points", "products"))
-    first = {w.pick(("name", "item", "title", "product", "key")): w.word(), w.pick(("quantity", "amount", "count", "price", "value")): w.between(1, 99)}
+    first = {
+        w.pick(("name", "item", "title", "product", "key")): w.word(),
+        w.pick(("quantity", "amount", "count", "price", "value")): w.between(1, 99),
+    }
     a, b = first
     items = [first, *({a: w.word(), b: w.between(1, 99)} for _ in range(w.between(0, 2)))]
     made = _finished(w, name, {"type": "array", "items": object_schema(first)}, items, _LIST_SAID, "")

@@ -19,19 +19,110 @@ class Result:
     fields: dict[str, Any] | None = None  # of a result that is one object
 
 
-_FAILURES = Phrases("{n} not found", "no such {n}: {c}", "permission denied", "connection timed out after {k} seconds", "invalid {n}", "the {n} is {a}", "rate limit exceeded", "unknown {n} '{c}'", "service unavailable", "{n} must be greater than {k}", "could not {v} the {n}", "missing {n}", "authentication failed for {c}", "quota of {k} {n}s exceeded", "disk is full", "expected an integer, got '{c}'", "{c} is already in use", "the server answered with code {k}")
-_EXCEPTIONS = ("ValueError", "KeyError", "TimeoutError", "RuntimeError", "ConnectionError", "PermissionError", "FileNotFoundError", "HTTPError", "ToolException")
-_SENTENCES = Phrases("It's {a} and {k} degrees in {c}.", "The {n} is {a}.", "{p} has {k} {n}s.", "There are {k} {n}s in {c}.", "The {a} {n} was sent to {p}.", "{p} will {v} the {n} at {t}.", "Your {n} arrives at {t}.", "{c} is {a} today.", "The {n} costs {k} dollars.", "It is {t} in {c}.", "{p} lives in {c}.", "The next {n} leaves at {t}.", "{n} number {k} belongs to {p}.", "Always {v} your {n}.", "Sunny with a light {n}, {k} degrees.", "Ahoy, {p}!", "Reservation {i} is confirmed for {t}.", "We found a {a} {n} near {c}.", "{k} of the {n}s are {a}.")
-_DONE = ("ok", "done", "success", "OK", "Done", "Success", "done.", "completed", '{"status": "ok"}', '{"success": true}', '{"ok": true}', '{"status": "success"}', '{"done": true}', '{"status": "done"}')
+_FAILURES = Phrases(
+    "{n} not found",
+    "no such {n}: {c}",
+    "permission denied",
+    "connection timed out after {k} seconds",
+    "invalid {n}",
+    "the {n} is {a}",
+    "rate limit exceeded",
+    "unknown {n} '{c}'",
+    "service unavailable",
+    "{n} must be greater than {k}",
+    "could not {v} the {n}",
+    "missing {n}",
+    "authentication failed for {c}",
+    "quota of {k} {n}s exceeded",
+    "disk is full",
+    "expected an integer, got '{c}'",
+    "{c} is already in use",
+    "the server answered with code {k}",
+)
+_EXCEPTIONS = (
+    "ValueError",
+    "KeyError",
+    "TimeoutError",
+    "RuntimeError",
+    "ConnectionError",
+    "PermissionError",
+    "FileNotFoundError",
+    "HTTPError",
+    "ToolException",
+)
+_SENTENCES = Phrases(
+    "It's {a} and {k} degrees in {c}.",
+    "The {n} is {a}.",
+    "{p} has {k} {n}s.",
+    "There are {k} {n}s in {c}.",
+    "The {a} {n} was sent to {p}.",
+    "{p} will {v} the {n} at {t}.",
+    "Your {n} arrives at {t}.",
+    "{c} is {a} today.",
+    "The {n} costs {k} dollars.",
+    "It is {t} in {c}.",
+    "{p} lives in {c}.",
+    "The next {n} leaves at {t}.",
+    "{n} number {k} belongs to {p}.",
+    "Always {v} your {n}.",
+    "Sunny with a light {n}, {k} degrees.",
+    "Ahoy, {p}!",
+    "Reservation {i} is confirmed for {t}.",
+    "We found a {a} {n} near {c}.",
+    "{k} of the {n}s are {a}.",
+)
+_DONE = (
+    "ok",
+    "done",
+    "success",
+    "OK",
+    "Done",
+    "Success",
+    "done.",
+    "completed",
+    '{"status": "ok"}',
+    '{"success": true}',
+    '{"ok": true}',
+    '{"status": "success"}',
+    '{"done": true}',
+    '{"status": "done"}',
+)
 _NOTHING = ("", "null", "None", "[]", "{}", '{"results": []}', '{"result": null}', "no results")
 NOTHING_ANSWER = "There is no result."
 DONE_ANSWER = "Done."
-_SINGLE_KEYS = ("result", "value", "answer", "output", "data", "price", "total", "status", "count", "message", "id", "temperature", "name", "sum")
+_SINGLE_KEYS = (
+    "result",
+    "value",
+    "answer",
+    "output",
+    "data",
+    "price",
+    "total",
+    "status",
+    "count",
+    "message",
+    "id",
+    "temperature",
+    "name",
+    "sum",
+)
 
 
 def value(w: Words) -> Any:
     """A plain value of a result."""
-    return w.weighted((4, w.integer), (2, w.decimal), (2, w.word), (1, w.person), (1, w.city), (1, w.code), (1, w.date), (1, w.phrase), (0.7, w.foreign), (0.6, lambda: w.chance(0.5)), (0.5, w.compound))()
+    return w.weighted(
+        (4, w.integer),
+        (2, w.decimal),
+        (2, w.word),
+        (1, w.person),
+        (1, w.city),
+        (1, w.code),
+        (1, w.date),
+        (1, w.phrase),
+        (0.7, w.foreign),
+        (0.6, lambda: w.chance(0.5)),
+        (0.5, w.compound),
+    )()
 
 
 def key(w: Words) -> str:
@@ -76,7 +167,21 @@ def record(w: Words, low: int = 1, high: int = 4) -> dict[str, Any]:
 
 def scalar_result(w: Words) -> Result:
     """A bare value."""
-    item = w.pick((w.integer, w.integer, w.decimal, w.word, w.code, w.person, w.city, w.foreign, w.compound, w.time, lambda: w.chance(0.5)))()
+    item = w.pick(
+        (
+            w.integer,
+            w.integer,
+            w.decimal,
+            w.word,
+            w.code,
+            w.person,
+            w.city,
+            w.foreign,
+            w.compound,
+            w.time,
+            lambda: w.chance(0.5),
+        )
+    )()
     if isinstance(item, bool):
         text = w.pick((str(item), json.dumps(item)))
         return Result(text, f"The result is {json.dumps(item)}.")
@@ -112,12 +217,19 @@ def list_result(w: Words) -> Result:
             return Result(dumped(w, {name: items}), answer)
         if n == 1:
             return Result(f"- {items[0]}", answer)
-        return Result("\n".join(w.pick(("", "", "- "))[:0] + str(i) for i in items) if w.chance(0.5) else "\n".join(f"- {i}" for i in items), answer)
+        return Result(
+            "\n".join(w.pick(("", "", "- "))[:0] + str(i) for i in items)
+            if w.chance(0.5)
+            else "\n".join(f"- {i}" for i in items),
+            answer,
+        )
     keys = list(dict.fromkeys(key(w) for _ in range(w.between(1, 3))))
     makers = [w.pick((w.word, w.integer, w.person, w.city, w.code, w.decimal)) for _ in keys]
     rows = [{k: m() for k, m in zip(keys, makers, strict=True)} for _ in range(w.between(1, 3))]
     lines = [", ".join(f"{spoken(k)} {said_value(v)}" for k, v in row.items()) for row in rows]
-    return Result(dumped(w, rows), f"The result is {lines[0]}." if len(rows) == 1 else "The results are " + "; ".join(lines) + ".")
+    return Result(
+        dumped(w, rows), f"The result is {lines[0]}." if len(rows) == 1 else "The results are " + "; ".join(lines) + "."
+    )
 
 
 def sentence_result(w: Words) -> Result:
@@ -127,13 +239,25 @@ def sentence_result(w: Words) -> Result:
 
 
 def _sentence(w: Words) -> str:
-    text = w.say(_SENTENCES, a=w.adjective(), n=w.noun(), k=w.between(0, 200), c=w.city(), p=w.person(), t=w.time(), v=w.verb(), i=w.code())
+    text = w.say(
+        _SENTENCES,
+        a=w.adjective(),
+        n=w.noun(),
+        k=w.between(0, 200),
+        c=w.city(),
+        p=w.person(),
+        t=w.time(),
+        v=w.verb(),
+        i=w.code(),
+    )
     return text[0].upper() + text[1:]
 
 
 def error_result(w: Words) -> Result:
     """A failure."""
-    message = w.say(_FAILURES, n=w.noun(), c=w.pick((w.code, w.word, w.person))(), k=w.between(1, 600), a=w.adjective(), v=w.verb())
+    message = w.say(
+        _FAILURES, n=w.noun(), c=w.pick((w.code, w.word, w.person))(), k=w.between(1, 600), a=w.adjective(), v=w.verb()
+    )
     x = w.rng.random()
     if x < 0.3:
         text = f"{w.pick(('Error', 'error', 'ERROR', 'Failed', 'Failure'))}: {message}"
@@ -164,7 +288,14 @@ def empty_result(w: Words) -> Result:
 
 def good_result(w: Words) -> Result:
     """A result of any shape that is no failure."""
-    return w.weighted((0.24, scalar_result), (0.34, object_result), (0.14, list_result), (0.18, sentence_result), (0.06, done_result), (0.04, empty_result))(w)
+    return w.weighted(
+        (0.24, scalar_result),
+        (0.34, object_result),
+        (0.14, list_result),
+        (0.18, sentence_result),
+        (0.06, done_result),
+        (0.04, empty_result),
+    )(w)
 
 
 def any_result(w: Words) -> Result:

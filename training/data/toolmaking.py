@@ -20,22 +20,255 @@ from training.data.parameters import (
 )
 from training.data.words import Phrases, Words
 
-_ASKING = ("get", "fetch", "find", "look up", "show", "list", "retrieve", "check", "search", "read", "query", "load", "view", "describe", "inspect", "count", "compare", "analyze")
-_DOING = ("create", "add", "register", "delete", "remove", "update", "send", "schedule", "book", "cancel", "start", "stop", "open", "close", "submit", "order", "assign", "upload", "archive", "approve", "reject", "make", "save", "publish", "rename", "move", "copy", "print", "lock", "enable", "generate", "merge")
-_DESCRIPTIONS = Phrases("{V} a {n}.", "{V} the {n}.", "{V} {n} records.", "Use this to {v} a {n}.", "{V}s a {n} in the system.", "Tool to {v} the {n}", "", "{V} a {n} and return the result.", "Useful when you need to {v} a {n}.", "{V} one {n}, given its details.", "Lets you {v} {n}s.", "Call it to {v} the {n}")
-_OPENERS = Phrases("{B}{s}.", "{B}{s}", "Please {b}{s}.", "Can you {b}{s}?", "Could you {b}{s}?", "I want to {b}{s}.", "I need to {b}{s}", "Use the tool to {b}{s}.", "Use {N} to {b}{s}.", "Now {b}{s}.", "Use the {N} tool: {b}{s}", "I'd like you to {b}{s}.", "Would you {b}{s}, please?", "Help me {b}{s}", "We have to {b}{s}.", "Hey, {b}{s}!", "{B}{s}, please", "It's time to {b}{s}.", "Go ahead and {b}{s}", "Let's {b}{s}.")
-_BEFORE = Phrases("Please: {r}", "Hi, {l}", "Hey! {r}", "Hello. {r}", "One question: {l}", "I have a request. {r}", "Good morning! {r}", "Using the tool: {r}", "Assistant, {l}", "My next task: {r}")
-_AFTER = Phrases("{r} Thanks!", "{r} Use a tool.", "{r} Please use the tool.", "{r} Thank you.", "{r} Quick, please!", "{r} I need it now.", "{r} Let the tool do it.")
-_NO_ARGS_NAMES = ("list_{n}s", "get_all_{n}s", "{n}_status", "current_{n}", "reset_{n}", "refresh_{n}", "ping", "get_{n}", "next_{n}", "random_{n}", "{a}_function", "whoami", "today", "{n}_no_args", "{x}", "stop_{n}", "{x}_{n}", "count_{n}s", "{a}_{n}")
-_NO_ARGS_SAID = Phrases("What does {N}() return?", "Call {N}.", "Run the {N} tool.", "Use {N}.", "Please call {N}()", "What is {N}()?", "Tell me the result of {N}.", "Execute {N}", "{V}.", "Can you {v}?", "Please {v}", "I want you to {v}", "Use the tool to {v}.", "Invoke {N} now", "Start {N}", "Find out the value of {N}() with the tool.", "Give me the value of {N}()")
-_FUNCTION_NAMES = ("{a}_function", "{x}", "{x}_{n}", "{n}_fn", "compute_{x}", "{a}_{n}", "{x}_function", "f", "g", "{n}_of", "{a}_{n}_value", "{x}_op", "calc_{n}")
-_FUNCTION_SAID = Phrases("What is {N}({A})?", "Call {N} with {K}.", "Call {N}({A})", "Run {N} with {L}.", "Compute {N}({A}).", "Please evaluate {N}({K})", "Use the {N} tool with {L}", "What does {N} return for {A}?", "Apply {N} to {A}.", "Find the value of {N}({A}) with the tool.", "Give me {N} of {A}", "Using the tool, tell me {N}({A}).", "I need {N}({A}), use the tool", "Tell me the value of {N} for {A}.")
-_FUNCTION_DESCRIPTIONS = Phrases("Calculate a {a} function.", "Compute the {a} value.", "", "Returns a {a} number.", "{X} function.", "The {a} {n} of its input.", "Performs the {x} operation", "Turns numbers into {a} ones.")
-_KINDS = ("customer", "supplier", "account", "project", "user", "company", "partner", "product", "team", "school", "shop", "client", "member", "author", "restaurant")
+_ASKING = (
+    "get",
+    "fetch",
+    "find",
+    "look up",
+    "show",
+    "list",
+    "retrieve",
+    "check",
+    "search",
+    "read",
+    "query",
+    "load",
+    "view",
+    "describe",
+    "inspect",
+    "count",
+    "compare",
+    "analyze",
+)
+_DOING = (
+    "create",
+    "add",
+    "register",
+    "delete",
+    "remove",
+    "update",
+    "send",
+    "schedule",
+    "book",
+    "cancel",
+    "start",
+    "stop",
+    "open",
+    "close",
+    "submit",
+    "order",
+    "assign",
+    "upload",
+    "archive",
+    "approve",
+    "reject",
+    "make",
+    "save",
+    "publish",
+    "rename",
+    "move",
+    "copy",
+    "print",
+    "lock",
+    "enable",
+    "generate",
+    "merge",
+)
+_DESCRIPTIONS = Phrases(
+    "{V} a {n}.",
+    "{V} the {n}.",
+    "{V} {n} records.",
+    "Use this to {v} a {n}.",
+    "{V}s a {n} in the system.",
+    "Tool to {v} the {n}",
+    "",
+    "{V} a {n} and return the result.",
+    "Useful when you need to {v} a {n}.",
+    "{V} one {n}, given its details.",
+    "Lets you {v} {n}s.",
+    "Call it to {v} the {n}",
+)
+_OPENERS = Phrases(
+    "{B}{s}.",
+    "{B}{s}",
+    "Please {b}{s}.",
+    "Can you {b}{s}?",
+    "Could you {b}{s}?",
+    "I want to {b}{s}.",
+    "I need to {b}{s}",
+    "Use the tool to {b}{s}.",
+    "Use {N} to {b}{s}.",
+    "Now {b}{s}.",
+    "Use the {N} tool: {b}{s}",
+    "I'd like you to {b}{s}.",
+    "Would you {b}{s}, please?",
+    "Help me {b}{s}",
+    "We have to {b}{s}.",
+    "Hey, {b}{s}!",
+    "{B}{s}, please",
+    "It's time to {b}{s}.",
+    "Go ahead and {b}{s}",
+    "Let's {b}{s}.",
+)
+_BEFORE = Phrases(
+    "Please: {r}",
+    "Hi, {l}",
+    "Hey! {r}",
+    "Hello. {r}",
+    "One question: {l}",
+    "I have a request. {r}",
+    "Good morning! {r}",
+    "Using the tool: {r}",
+    "Assistant, {l}",
+    "My next task: {r}",
+)
+_AFTER = Phrases(
+    "{r} Thanks!",
+    "{r} Use a tool.",
+    "{r} Please use the tool.",
+    "{r} Thank you.",
+    "{r} Quick, please!",
+    "{r} I need it now.",
+    "{r} Let the tool do it.",
+)
+_NO_ARGS_NAMES = (
+    "list_{n}s",
+    "get_all_{n}s",
+    "{n}_status",
+    "current_{n}",
+    "reset_{n}",
+    "refresh_{n}",
+    "ping",
+    "get_{n}",
+    "next_{n}",
+    "random_{n}",
+    "{a}_function",
+    "whoami",
+    "today",
+    "{n}_no_args",
+    "{x}",
+    "stop_{n}",
+    "{x}_{n}",
+    "count_{n}s",
+    "{a}_{n}",
+)
+_NO_ARGS_SAID = Phrases(
+    "What does {N}() return?",
+    "Call {N}.",
+    "Run the {N} tool.",
+    "Use {N}.",
+    "Please call {N}()",
+    "What is {N}()?",
+    "Tell me the result of {N}.",
+    "Execute {N}",
+    "{V}.",
+    "Can you {v}?",
+    "Please {v}",
+    "I want you to {v}",
+    "Use the tool to {v}.",
+    "Invoke {N} now",
+    "Start {N}",
+    "Find out the value of {N}() with the tool.",
+    "Give me the value of {N}()",
+)
+_FUNCTION_NAMES = (
+    "{a}_function",
+    "{x}",
+    "{x}_{n}",
+    "{n}_fn",
+    "compute_{x}",
+    "{a}_{n}",
+    "{x}_function",
+    "f",
+    "g",
+    "{n}_of",
+    "{a}_{n}_value",
+    "{x}_op",
+    "calc_{n}",
+)
+_FUNCTION_SAID = Phrases(
+    "What is {N}({A})?",
+    "Call {N} with {K}.",
+    "Call {N}({A})",
+    "Run {N} with {L}.",
+    "Compute {N}({A}).",
+    "Please evaluate {N}({K})",
+    "Use the {N} tool with {L}",
+    "What does {N} return for {A}?",
+    "Apply {N} to {A}.",
+    "Find the value of {N}({A}) with the tool.",
+    "Give me {N} of {A}",
+    "Using the tool, tell me {N}({A}).",
+    "I need {N}({A}), use the tool",
+    "Tell me the value of {N} for {A}.",
+    "What value has {N}({A})? Use the tool for it.",
+    "{N}({A}) is what? Please use the tool.",
+)
+_FUNCTION_DESCRIPTIONS = Phrases(
+    "Calculate a {a} function.",
+    "Compute the {a} value.",
+    "",
+    "Returns a {a} number.",
+    "{X} function.",
+    "The {a} {n} of its input.",
+    "Performs the {x} operation",
+    "Turns numbers into {a} ones.",
+)
+_KINDS = (
+    "customer",
+    "supplier",
+    "account",
+    "project",
+    "user",
+    "company",
+    "partner",
+    "product",
+    "team",
+    "school",
+    "shop",
+    "client",
+    "member",
+    "author",
+    "restaurant",
+)
 _CREATE = ("create", "register", "add", "make", "save", "enter", "insert", "set up")
-_PEOPLES = ("Chinese", "Japanese", "Korean", "Russian", "German", "French", "Indian", "Greek", "Turkish", "Polish", "Brazilian")
-_BUSINESSES = ("company", "shop", "firm", "startup", "bank", "bakery", "software house", "bookstore", "factory", "hotel", "school", "agency")
-_CREATION_SAID = Phrases("{V} a {k} named {q}{a}{q} ({g}), {b}", "{V} a {k} called {q}{a}{q} ({g}) - {b}", "{V} a new {k} named {q}{a}{q} - {b}", "Please {v} a {k} named {a} ({g}), {b}", "{V} {k} {q}{a}{q} with {p} {q}{b}{q}", "{V} the {k} {q}{a}{q}: {b}", "There is a new {k}, {q}{a}{q} ({g}), {b}. {V} it.", "{V} {q}{a}{q} as a {k}; {p}: {b}")
+_PEOPLES = (
+    "Chinese",
+    "Japanese",
+    "Korean",
+    "Russian",
+    "German",
+    "French",
+    "Indian",
+    "Greek",
+    "Turkish",
+    "Polish",
+    "Brazilian",
+)
+_BUSINESSES = (
+    "company",
+    "shop",
+    "firm",
+    "startup",
+    "bank",
+    "bakery",
+    "software house",
+    "bookstore",
+    "factory",
+    "hotel",
+    "school",
+    "agency",
+)
+_CREATION_SAID = Phrases(
+    "{V} a {k} named {q}{a}{q} ({g}), {b}",
+    "{V} a {k} called {q}{a}{q} ({g}) - {b}",
+    "{V} a new {k} named {q}{a}{q} - {b}",
+    "Please {v} a {k} named {a} ({g}), {b}",
+    "{V} {k} {q}{a}{q} with {p} {q}{b}{q}",
+    "{V} the {k} {q}{a}{q}: {b}",
+    "There is a new {k}, {q}{a}{q} ({g}), {b}. {V} it.",
+    "{V} {q}{a}{q} as a {k}; {p}: {b}",
+)
 
 
 def tool_name(w: Words, verb: str, noun: str) -> str:
@@ -104,7 +337,15 @@ def no_argument_tool(w: Words) -> Tool:
     name = cased(w, w.pick(_NO_ARGS_NAMES).format(n=noun, a=w.adjective(), x=w.pick((w.syllables, w.salad))()))
     verb = spoken(name) if name.split("_")[0] in ("list", "get", "reset", "refresh", "stop", "count") else f"run {name}"
     request = w.say(_NO_ARGS_SAID, N=name, v=verb, V=verb[0].upper() + verb[1:])
-    description = w.pick(("", f"Returns the {noun}.", f"No arguments. About the {noun}.", f"The {noun} function.", f"Works on the {noun}s."))
+    description = w.pick(
+        (
+            "",
+            f"Returns the {noun}.",
+            f"No arguments. About the {noun}.",
+            f"The {noun} function.",
+            f"Works on the {noun}s.",
+        )
+    )
     return Tool(name, description, [], {}, request, noun, f"call {name}")
 
 
@@ -112,7 +353,28 @@ def function_tool(w: Words) -> Tool:
     """A tool called like a mathematical function."""
     name = w.pick(_FUNCTION_NAMES).format(n=w.noun(), a=w.adjective(), x=w.pick((w.syllables, w.salad))())
     n = w.pick((1, 1, 1, 1, 2, 2, 3))
-    names = w.sample(("input", "x", "value", "n", "number", "arg", "a", "b", "y", "z", "k", "left", "right", "first", "second", w.noun(), w.syllables()), n)
+    names = w.sample(
+        (
+            "input",
+            "x",
+            "value",
+            "n",
+            "number",
+            "arg",
+            "a",
+            "b",
+            "y",
+            "z",
+            "k",
+            "left",
+            "right",
+            "first",
+            "second",
+            w.noun(),
+            w.syllables(),
+        ),
+        n,
+    )
     parameters = []
     for key in dict.fromkeys(names):
         kind = w.pick(("integer", "integer", "integer", "number", "string"))
@@ -129,7 +391,9 @@ def function_tool(w: Words) -> Tool:
         K=", ".join(f"{p.name}={v}" for p, v in zip(parameters, values, strict=True)),
         L=" and ".join(f"{p.name} {v}" for p, v in zip(parameters, values, strict=True)),
     )
-    description = w.say(_FUNCTION_DESCRIPTIONS, a=w.adjective(), x=w.syllables(), X=w.syllables().capitalize(), n=w.noun())
+    description = w.say(
+        _FUNCTION_DESCRIPTIONS, a=w.adjective(), x=w.syllables(), X=w.syllables().capitalize(), n=w.noun()
+    )
     short = f"call {name} with {', '.join(values)}"
     return Tool(name, description, parameters, {p.name: p.value for p in parameters}, request, name, short)
 
@@ -138,17 +402,49 @@ def creation_tool(w: Words) -> Tool:
     """A tool that stores a name, often of another script, with a description."""
     kind = w.pick(_KINDS) if w.chance(0.8) else w.noun()
     verb = w.pick(_CREATE)
-    keys = w.pick((f"{kind}_name", "name", "title")), w.pick(("description", "details", "summary", "note", "info", "about"))
+    keys = (
+        w.pick((f"{kind}_name", "name", "title")),
+        w.pick(("description", "details", "summary", "note", "info", "about")),
+    )
     name_value = w.foreign() if w.chance(0.8) else w.pick((w.company, w.person, w.product))()
     about = f"{w.pick(('a', 'an', 'the'))} {w.pick((w.adjective(), w.pick(_PEOPLES)))} {w.pick((w.noun(), w.pick(_BUSINESSES)))}"
-    request = w.say(_CREATION_SAID, V=verb.capitalize(), v=verb, k=kind, q=w.pick("'\"'"), a=name_value, g=w.company() if w.chance(0.6) else w.title(), b=about, p=keys[1])
-    parameters = [Parameter(key, {"type": "string"}, value, "") for key, value in zip(keys, (name_value, about), strict=True)]
+    request = w.say(
+        _CREATION_SAID,
+        V=verb.capitalize(),
+        v=verb,
+        k=kind,
+        q=w.pick("'\"'"),
+        a=name_value,
+        g=w.company() if w.chance(0.6) else w.title(),
+        b=about,
+        p=keys[1],
+    )
+    parameters = [
+        Parameter(key, {"type": "string"}, value, "") for key, value in zip(keys, (name_value, about), strict=True)
+    ]
     for p in parameters:
         if w.chance(0.5):
-            p.schema["description"] = w.pick((f"The {spoken(p.name)}", f"{spoken(p.name).capitalize()} of the {kind}", "As written by its owner"))
-    name = cased(w, w.pick((f"{verb}_{kind}", f"{kind}_{verb}", f"{w.syllables()}_{kind}", f"new_{kind}", f"{w.adjective()}_{kind}")).replace(" ", "_"))
-    description = w.pick((f"{verb.capitalize()} a {kind}.", f"Stores a {kind} with its name.", f"Makes a new {kind} record.", ""))
-    return Tool(name, description, parameters, dict(zip(keys, (name_value, about), strict=True)), request, kind, lowered(request))
+            p.schema["description"] = w.pick(
+                (f"The {spoken(p.name)}", f"{spoken(p.name).capitalize()} of the {kind}", "As written by its owner")
+            )
+    name = cased(
+        w,
+        w.pick(
+            (f"{verb}_{kind}", f"{kind}_{verb}", f"{w.syllables()}_{kind}", f"new_{kind}", f"{w.adjective()}_{kind}")
+        ).replace(" ", "_"),
+    )
+    description = w.pick(
+        (f"{verb.capitalize()} a {kind}.", f"Stores a {kind} with its name.", f"Makes a new {kind} record.", "")
+    )
+    return Tool(
+        name,
+        description,
+        parameters,
+        dict(zip(keys, (name_value, about), strict=True)),
+        request,
+        kind,
+        lowered(request),
+    )
 
 
 def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
@@ -158,7 +454,11 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
     name = cased(w, _varied_name(w, base))
     values, parameters, used = [], [], set()
     for slot in intent.slots:
-        key = w.pick(slot.names) if not w.chance(0.15) else f"{w.pick(slot.names)}_{w.pick((w.noun(), w.adjective(), 'value', 'name'))}"
+        key = (
+            w.pick(slot.names)
+            if not w.chance(0.15)
+            else f"{w.pick(slot.names)}_{w.pick((w.noun(), w.adjective(), 'value', 'name'))}"
+        )
         while key in used:
             key = f"{key}_{w.noun()}"
         used.add(key)
@@ -182,7 +482,9 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
         extra.required = False
         parameters.append(extra)
     arguments = {p.name: v for p, v in zip(parameters, values, strict=False)}
-    tool = Tool(name, w.pick(intent.does), parameters, arguments, _with_courtesy(w, request), intent.topic.format(*said), short)
+    tool = Tool(
+        name, w.pick(intent.does), parameters, arguments, _with_courtesy(w, request), intent.topic.format(*said), short
+    )
     return tool
 
 
@@ -199,13 +501,23 @@ def _varied_name(w: Words, name: str) -> str:
     x = w.rng.random()
     if x < 0.4:
         return name
-    word = w.pick((w.noun, w.adjective, w.syllables, w.salad, lambda: w.pick(("my", "tool", "api", "service", "helper", "client", "fn", "maker", "engine", "action"))))()
+    word = w.pick(
+        (
+            w.noun,
+            w.adjective,
+            w.syllables,
+            w.salad,
+            lambda: w.pick(("my", "tool", "api", "service", "helper", "client", "fn", "maker", "engine", "action")),
+        )
+    )()
     return f"{name}_{word}" if x < 0.72 else f"{word}_{name}"
 
 
 def any_tool(w: Words) -> Tool:
     """A tool of any kind."""
-    return w.weighted((0.36, random_tool), (0.36, intent_tool), (0.12, function_tool), (0.06, no_argument_tool), (0.1, creation_tool))(w)
+    return w.weighted(
+        (0.36, random_tool), (0.36, intent_tool), (0.12, function_tool), (0.06, no_argument_tool), (0.1, creation_tool)
+    )(w)
 
 
 def several_tools(w: Words, n: int, first: Tool | None = None) -> list[Tool]:
@@ -254,7 +566,10 @@ class Listing:
         if self.signature:
             inner = ", ".join(f"{p.name}: {_PYTHON.get(p.schema.get('type', ''), 'Any')}" for p in tool.parameters)
             description = f"{tool.name}({inner})\n{description}"
-        return {"type": "function", "function": {"name": tool.name, "description": description, "parameters": parameters}}
+        return {
+            "type": "function",
+            "function": {"name": tool.name, "description": description, "parameters": parameters},
+        }
 
     def specs(self, tools: Sequence[Tool]) -> list[dict[str, Any]]:
         """`spec` of each."""

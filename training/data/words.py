@@ -58,7 +58,9 @@ _CONSONANTS = [*"bcdfghjklmnprstvwz", *"br ch cl dr fl gr kr ph pl qu sh sl st t
 _VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "io", "oo", "ou"]
 _ENDINGS = ["", "", "n", "r", "s", "l", "x", "m", "k", "nd", "rt", "th"]
 _HAN = [chr(c) for c in range(0x4E00, 0x9000)]
-_HAN_COMMON = list("中国大学公司北京上海技术东方银行集团有限科技新华日本電機工業商店食品天地人山水火木金土春夏秋冬红白黑蓝龙虎花鸟月星海江河")
+_HAN_COMMON = list(
+    "中国大学公司北京上海技术东方银行集团有限科技新华日本電機工業商店食品天地人山水火木金土春夏秋冬红白黑蓝龙虎花鸟月星海江河"
+)
 _HIRAGANA = [chr(c) for c in range(0x3042, 0x3094)]
 _KATAKANA = [chr(c) for c in range(0x30A2, 0x30F5)]
 _HANGUL = [chr(c) for c in range(0xAC00, 0xD7A4)]
@@ -68,7 +70,20 @@ _ARABIC = list("ابتثجحخدذرزسشصضطظعغفقكلمنهوي")
 _LATIN = list("àáâäãåçèéêëìíîïñòóôöõøùúûüýßąćęłńśźżčďěňřšťůžğışőű")
 _EMOJI = list("😀😂😍🤔👍🎉🚀🔥🌍🌈🍕🍎🐱🐶🦊🐝🌻⭐⚡❄🎸📚💡🔧🏠🚲🚗✅❤🎂🥑🧩🐢🦉🍄🌊🎈🧠🪐🐙")
 _SUFFIXES_CJK = ("公司", "集团", "科技", "银行", "大学", "商店", "株式会社", "工業", "さん", "屋", "会社")
-_COMPANY_ENDS = ("Corp", "Inc", "Ltd", "Labs", "Group", "Systems", "Foods", "Bank", "Works", "Media", "Partners", "GmbH")
+_COMPANY_ENDS = (
+    "Corp",
+    "Inc",
+    "Ltd",
+    "Labs",
+    "Group",
+    "Systems",
+    "Foods",
+    "Bank",
+    "Works",
+    "Media",
+    "Partners",
+    "GmbH",
+)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
@@ -226,7 +241,9 @@ class Words:
 
     def company(self) -> str:
         """A company."""
-        head = self.last_name() if self.chance(0.5) else self.pick((self.syllables, self.salad, self.noun))().capitalize()
+        head = (
+            self.last_name() if self.chance(0.5) else self.pick((self.syllables, self.salad, self.noun))().capitalize()
+        )
         return f"{head} {self.pick(_COMPANY_ENDS)}"
 
     def product(self) -> str:

@@ -8,10 +8,33 @@ from training.data.example import Chat, Example
 from training.data.skills.openings import system_text
 from training.data.words import Phrases, Words
 
-_ASK = Phrases("What is {e}?", "What is {e}", "{e} = ?", "{e}", "Compute {e}.", "How much is {e}?", "Calculate {e}", "{e}?", "Tell me {e}", "Work out {e}.", "What does {e} give?", "I need the result of {e}", "Can you compute {e}?", "Solve {e}", "What's {e}?", "Please calculate {e}.")
-_PLUS = Phrases("{a} + {b}", "{a}+{b}", "{a} plus {b}", "the sum of {a} and {b}", "{a} and {b} added together", "{b} added to {a}")
-_MINUS = Phrases("{a} - {b}", "{a}-{b}", "{a} minus {b}", "the difference of {a} and {b}", "{a} less {b}", "{b} subtracted from {a}")
-_TIMES = Phrases("{a} * {b}", "{a} x {b}", "{a} times {b}", "the product of {a} and {b}", "{a} multiplied by {b}", "{a}*{b}")
+_ASK = Phrases(
+    "What is {e}?",
+    "What is {e}",
+    "{e} = ?",
+    "{e}",
+    "Compute {e}.",
+    "How much is {e}?",
+    "Calculate {e}",
+    "{e}?",
+    "Tell me {e}",
+    "Work out {e}.",
+    "What does {e} give?",
+    "I need the result of {e}",
+    "Can you compute {e}?",
+    "Solve {e}",
+    "What's {e}?",
+    "Please calculate {e}.",
+)
+_PLUS = Phrases(
+    "{a} + {b}", "{a}+{b}", "{a} plus {b}", "the sum of {a} and {b}", "{a} and {b} added together", "{b} added to {a}"
+)
+_MINUS = Phrases(
+    "{a} - {b}", "{a}-{b}", "{a} minus {b}", "the difference of {a} and {b}", "{a} less {b}", "{b} subtracted from {a}"
+)
+_TIMES = Phrases(
+    "{a} * {b}", "{a} x {b}", "{a} times {b}", "the product of {a} and {b}", "{a} multiplied by {b}", "{a}*{b}"
+)
 
 
 def _operands(w: Words, operation: str) -> tuple[int, int, int]:
@@ -52,10 +75,19 @@ def one_step(w: Words) -> Example:
     return chat.example("arithmetic", heldout=w.heldout)
 
 
-_STORY_PLUS = Phrases("{p} has {a} {n}s and gets {b} more", "There are {a} {n}s in a box, and {p} adds {b}", "{p} buys {a} {n}s and then {b} more", "{p} finds {a} {n}s on one day and {b} on the next")
+_STORY_PLUS = Phrases(
+    "{p} has {a} {n}s and gets {b} more",
+    "There are {a} {n}s in a box, and {p} adds {b}",
+    "{p} buys {a} {n}s and then {b} more",
+    "{p} finds {a} {n}s on one day and {b} on the next",
+)
 _STORY_MINUS = Phrases("gives {c} away", "loses {c} of them", "sells {c}", "takes {c} out", "throws {c} away")
-_STORY_TIMES = Phrases("{p} has {a} boxes with {b} {n}s each", "{p} buys {a} packs of {b} {n}s", "In each of {a} rooms {p} sees {b} {n}s")
-_STORY_ASK = Phrases("How many {n}s are left?", "How many {n}s remain?", "How many {n}s are there now?", "What number of {n}s is left?")
+_STORY_TIMES = Phrases(
+    "{p} has {a} boxes with {b} {n}s each", "{p} buys {a} packs of {b} {n}s", "In each of {a} rooms {p} sees {b} {n}s"
+)
+_STORY_ASK = Phrases(
+    "How many {n}s are left?", "How many {n}s remain?", "How many {n}s are there now?", "What number of {n}s is left?"
+)
 
 
 def _chain(w: Words) -> tuple[str, int, str]:
@@ -95,7 +127,18 @@ def _chain(w: Words) -> tuple[str, int, str]:
             return text, value, f"First {a} {one} {b} = {first}. Then {first} {two} {c} = {value}."
 
 
-_TWO_STEP_ASK = Phrases("What is {e}?", "Compute {e}.", "How much is {e}?", "Calculate {e}", "{e} = ?", "Work out {e}.", "Tell me the result of {e}", "{e}", "Solve {e}.", "What does {e} make?")
+_TWO_STEP_ASK = Phrases(
+    "What is {e}?",
+    "Compute {e}.",
+    "How much is {e}?",
+    "Calculate {e}",
+    "{e} = ?",
+    "Work out {e}.",
+    "Tell me the result of {e}",
+    "{e}",
+    "Solve {e}.",
+    "What does {e} make?",
+)
 
 
 def two_steps(w: Words) -> Example:

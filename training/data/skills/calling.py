@@ -21,9 +21,17 @@ from training.data.toolmaking import (
 )
 from training.data.words import Phrases, Words
 
-_CALL_THOUGHTS = Phrases("I need {name} here: {call}.", "The user wants {call}.", "{name} fits. I call {call}.", "This needs a tool. {call}.")
-_RESULT_THOUGHTS = Phrases("The tool returned a result. I report it.", "I have the result and tell the user.", "The result is there, so I answer.")
-_FOLLOW_UPS = Phrases("And now: {r}", "Next: {r}", "{r}", "{r}", "Also, {l}", "Another one: {r}", "Thanks. {r}", "Good. {r}", "Then {l}")
+_CALL_THOUGHTS = Phrases(
+    "I need {name} here: {call}.", "The user wants {call}.", "{name} fits. I call {call}.", "This needs a tool. {call}."
+)
+_RESULT_THOUGHTS = Phrases(
+    "The tool returned a result. I report it.",
+    "I have the result and tell the user.",
+    "The result is there, so I answer.",
+)
+_FOLLOW_UPS = Phrases(
+    "And now: {r}", "Next: {r}", "{r}", "{r}", "Also, {l}", "Another one: {r}", "Thanks. {r}", "Good. {r}", "Then {l}"
+)
 
 
 def call_thought(w: Words, tool: Tool) -> str:
@@ -143,7 +151,24 @@ def _default(schema: dict[str, Any], said: str) -> Any:
     return _DEFAULTS.get(schema.get("type", ""), said)
 
 
-_SMALL_TALK = Phrases("Hello!", "Hi", "Hello", "Hey there!", "Good morning", "How are you?", "Thanks!", "Hi there", "What's up?", "Good evening!", "ok", "Tell me something", "Hey", "Greetings", "Who are you?", "Nice to meet you")
+_SMALL_TALK = Phrases(
+    "Hello!",
+    "Hi",
+    "Hello",
+    "Hey there!",
+    "Good morning",
+    "How are you?",
+    "Thanks!",
+    "Hi there",
+    "What's up?",
+    "Good evening!",
+    "ok",
+    "Tell me something",
+    "Hey",
+    "Greetings",
+    "Who are you?",
+    "Nice to meet you",
+)
 
 
 def forced(w: Words) -> Example:

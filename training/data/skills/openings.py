@@ -7,7 +7,30 @@ import json
 from training.data.example import Chat
 from training.data.words import Phrases, Words
 
-_SYSTEM = Phrases("You are a helpful assistant.", "You are a helpful AI assistant.", "You are an assistant.", "Be helpful and brief.", "You are a friendly assistant who answers in short sentences.", "You are a careful agent with access to tools.", "Answer the user's questions.", "You help people with their tasks.", "You are {n}, a helpful assistant.", "You are an expert on {x}.", "You work for {c}. Help its customers.", "Today is {d}.", "You are a polite assistant. Keep answers short.", "You are a bot of {c}.", "You're a helpful assistant. Use the tools when they help.", "You are an agent that solves problems with tools.", "Be concise.", "The user's name is {n}.", "You are a large language model.", "Never make things up.", "Answer in English.", "You assist with {x} and {y}.")
+_SYSTEM = Phrases(
+    "You are a helpful assistant.",
+    "You are a helpful AI assistant.",
+    "You are an assistant.",
+    "Be helpful and brief.",
+    "You are a friendly assistant who answers in short sentences.",
+    "You are a careful agent with access to tools.",
+    "Answer the user's questions.",
+    "You help people with their tasks.",
+    "You are {n}, a helpful assistant.",
+    "You are an expert on {x}.",
+    "You work for {c}. Help its customers.",
+    "Today is {d}.",
+    "You are a polite assistant. Keep answers short.",
+    "You are a bot of {c}.",
+    "You're a helpful assistant. Use the tools when they help.",
+    "You are an agent that solves problems with tools.",
+    "Be concise.",
+    "The user's name is {n}.",
+    "You are a large language model.",
+    "Never make things up.",
+    "Answer in English.",
+    "You assist with {x} and {y}.",
+)
 
 
 def system_text(w: Words, share: float) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from training.data.example import Chat, Example
 from training.data.facts import fact
-from training.data.skills.openings import chat_for, system_text
 from training.data.skills.arithmetic import sum_exchange
+from training.data.skills.openings import chat_for, system_text
 from training.data.skills.text_tasks import task_exchange
 from training.data.words import Phrases, Words
 
@@ -46,19 +46,123 @@ SMALL_TALK: tuple[tuple[Phrases, str], ...] = (
     (Phrases("Congratulations!", "Congrats", "You did it!", "Hooray!", "Yay!"), "Thank you!"),
 )  # fmt: skip
 
-_TELL_NAME = Phrases("My name is {n}.", "I am {n}", "Hello, I am {n}.", "Hi, my name is {n}", "I'm {n}.", "Call me {n}", "This is {n} speaking.", "{n} here.", "You can call me {n}", "People call me {n}.")
+_TELL_NAME = Phrases(
+    "My name is {n}.",
+    "I am {n}",
+    "Hello, I am {n}.",
+    "Hi, my name is {n}",
+    "I'm {n}.",
+    "Call me {n}",
+    "This is {n} speaking.",
+    "{n} here.",
+    "You can call me {n}",
+    "People call me {n}.",
+)
 NICE = "Nice to meet you, {n}!"
 
-_ASK_JOKE = Phrases("Tell me a joke about {t}.", "joke about {t} please", "Make a joke about {t}", "Do you know a joke about {t}?", "I want to hear a joke about {t}", "Say something funny about {t}.", "Give me a joke on {t}", "A joke about {t}!", "Can you joke about {t}?", "Make me laugh with a joke about {t}", "Got any {t} jokes?")
-_ASK_ANY_JOKE = Phrases("Tell me a joke.", "Tell me a joke", "joke please", "Do you know a joke?", "Make me laugh.", "Another joke!", "Say something funny")
-_ASK_STORY = Phrases("Tell me a story about {t}", "Write me a story about {t}.", "A short story about {t}, please", "Make up a tale about {t}", "Can you tell a story about {t}?", "Invent a story with {t} in it", "I'd like a bedtime story about {t}.", "Write some lines of fiction about {t}", "Story time: {t}!")
-_ASK_POEM = Phrases("Write a poem about {t}.", "A poem about {t} please", "Write a short verse on {t}", "Make a little poem about {t}", "Can you write poetry about {t}?", "Compose a poem for {t}.", "Rhyme something about {t}", "I need some verses about {t}")
-_ASK_HAIKU = Phrases("Write a haiku about {t}.", "A haiku on {t}, please", "Compose a haiku about {t}", "haiku: {t}", "Give me one haiku about {t}", "I'd like a haiku about {t}", "Can you do a haiku about {t}?")
-_ASK_HAIKUS = Phrases("Write two haikus.", "Compose 2 haikus about anything", "I want two short haikus, nothing else.", "Two haikus please", "Make up {k} haikus", "Please produce 2 haikus, without comments", "Can you come up with some haikus?", "Give me 2 haikus. Just those.")
-_ASK_SLOGAN = Phrases("Write a slogan for {t}.", "A slogan for {t} please", "Invent a slogan for {t}", "I need an advertising line for {t}", "Make up a motto for {t}")
-_ASK_TEXT = Phrases("Write a few sentences about {t}.", "Write a paragraph on {t}", "Say something about {t}.", "Describe {t} in a sentence", "Write an essay about {t}", "Write a letter about {t}", "Compose a short text about {t}.", "Talk about {t} for a while", "Write a blog post on {t}")
+_ASK_JOKE = Phrases(
+    "Tell me a joke about {t}.",
+    "joke about {t} please",
+    "Make a joke about {t}",
+    "Do you know a joke about {t}?",
+    "I want to hear a joke about {t}",
+    "Say something funny about {t}.",
+    "Give me a joke on {t}",
+    "A joke about {t}!",
+    "Can you joke about {t}?",
+    "Make me laugh with a joke about {t}",
+    "Got any {t} jokes?",
+)
+_ASK_ANY_JOKE = Phrases(
+    "Tell me a joke.",
+    "Tell me a joke",
+    "joke please",
+    "Do you know a joke?",
+    "Make me laugh.",
+    "Another joke!",
+    "Say something funny",
+)
+_ASK_STORY = Phrases(
+    "Tell me a story about {t}",
+    "Write me a story about {t}.",
+    "A short story about {t}, please",
+    "Make up a tale about {t}",
+    "Can you tell a story about {t}?",
+    "Invent a story with {t} in it",
+    "I'd like a bedtime story about {t}.",
+    "Write some lines of fiction about {t}",
+    "Story time: {t}!",
+)
+_ASK_POEM = Phrases(
+    "Write a poem about {t}.",
+    "A poem about {t} please",
+    "Write a short verse on {t}",
+    "Make a little poem about {t}",
+    "Can you write poetry about {t}?",
+    "Compose a poem for {t}.",
+    "Rhyme something about {t}",
+    "I need some verses about {t}",
+)
+_ASK_HAIKU = Phrases(
+    "Write a haiku about {t}.",
+    "A haiku on {t}, please",
+    "Compose a haiku about {t}",
+    "haiku: {t}",
+    "Give me one haiku about {t}",
+    "I'd like a haiku about {t}",
+    "Can you do a haiku about {t}?",
+)
+_ASK_HAIKUS = Phrases(
+    "Write two haikus.",
+    "Compose 2 haikus about anything",
+    "I want two short haikus, nothing else.",
+    "Two haikus please",
+    "Make up {k} haikus",
+    "Please produce 2 haikus, without comments",
+    "Can you come up with some haikus?",
+    "Give me 2 haikus. Just those.",
+)
+_ASK_SLOGAN = Phrases(
+    "Write a slogan for {t}.",
+    "A slogan for {t} please",
+    "Invent a slogan for {t}",
+    "I need an advertising line for {t}",
+    "Make up a motto for {t}",
+)
+_ASK_TEXT = Phrases(
+    "Write a few sentences about {t}.",
+    "Write a paragraph on {t}",
+    "Say something about {t}.",
+    "Describe {t} in a sentence",
+    "Write an essay about {t}",
+    "Write a letter about {t}",
+    "Compose a short text about {t}.",
+    "Talk about {t} for a while",
+    "Write a blog post on {t}",
+)
 HAIKUS = "Rain on the window,\na small bird waits for the sun.\nMorning takes its time.\n\nSnow covers the path,\none lantern glows in the dark.\nSomebody walks home."
-_UNKNOWN = Phrases("What is the capital of {X}?", "Who is {p}?", "What does {x} mean?", "Explain {x}.", "How do I {v} a {n}?", "Write code for {n}.", "Who invented the {n}?", "What is the best {n}?", "Why is the {n} so {a}?", "When was {p} born?", "What do you think about {n}?", "How much does a {n} cost?", "What happened in {X} in {y}?", "Can you solve the problem of {n}?", "Which {n} should I buy?", "How many {n}s are there in the world?", "What is going on in {c}?", "What is the history of the {n}?", "Is {p} famous?", "Where can I find a {a} {n}?")
+_UNKNOWN = Phrases(
+    "What is the capital of {X}?",
+    "Who is {p}?",
+    "What does {x} mean?",
+    "Explain {x}.",
+    "How do I {v} a {n}?",
+    "Write code for {n}.",
+    "Who invented the {n}?",
+    "What is the best {n}?",
+    "Why is the {n} so {a}?",
+    "When was {p} born?",
+    "What do you think about {n}?",
+    "How much does a {n} cost?",
+    "What happened in {X} in {y}?",
+    "Can you solve the problem of {n}?",
+    "Which {n} should I buy?",
+    "How many {n}s are there in the world?",
+    "What is going on in {c}?",
+    "What is the history of the {n}?",
+    "Is {p} famous?",
+    "Where can I find a {a} {n}?",
+)
 UNKNOWN_ANSWER = "I don't know that. I am a tiny demonstration model."
 #: What needs a tool, each with words that a tool for it would have in its name or description.
 _DEMANDS: tuple[tuple[Phrases, tuple[str, ...]], ...] = (
@@ -82,7 +186,16 @@ _PERSONAS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("wizard", "witch", "sorcerer"), "By my staff and stars, {t} is full of wonder!"),
     (("child", "toddler"), "Wow, {t}! I like it so much!"),
 )
-_PERSONA_ASKS = Phrases("Talk like a {p} about {t}.", "Say something about {t} like a {p}", "Speak as a {p} would about {t}", "Pretend to be a {p} and tell me about {t}.", "In the voice of a {p}: {t}", "Describe {t} in the style of a {p}", "You are a {p} now. What about {t}?", "How would a {p} speak of {t}?")
+_PERSONA_ASKS = Phrases(
+    "Talk like a {p} about {t}.",
+    "Say something about {t} like a {p}",
+    "Speak as a {p} would about {t}",
+    "Pretend to be a {p} and tell me about {t}.",
+    "In the voice of a {p}: {t}",
+    "Describe {t} in the style of a {p}",
+    "You are a {p} now. What about {t}?",
+    "How would a {p} speak of {t}?",
+)
 
 
 def topic(w: Words) -> str:
@@ -164,11 +277,26 @@ def _creative(w: Words) -> Exchange:
         names, line = w.pick(_PERSONAS)
         name = w.pick(names)
         return w.say(_PERSONA_ASKS, p=name, t=t), line.format(t=t), f"I speak like a {name}.", {}
-    return w.say(_ASK_TEXT, t=t), f"There is much to say about {t}. I know only a little, but I like {t}.", f"A text about {t}.", {}
+    return (
+        w.say(_ASK_TEXT, t=t),
+        f"There is much to say about {t}. I know only a little, but I like {t}.",
+        f"A text about {t}.",
+        {},
+    )
 
 
 def _unknown(w: Words) -> Exchange:
-    asked = w.say(_UNKNOWN, X=w.syllables().capitalize(), x=w.syllables(), p=w.full_name(), v=w.verb(), n=w.noun(), a=w.adjective(), y=w.between(1000, 2030), c=w.city())
+    asked = w.say(
+        _UNKNOWN,
+        X=w.syllables().capitalize(),
+        x=w.syllables(),
+        p=w.full_name(),
+        v=w.verb(),
+        n=w.noun(),
+        a=w.adjective(),
+        y=w.between(1000, 2030),
+        c=w.city(),
+    )
     return asked, UNKNOWN_ANSWER, "I do not know this.", {}
 
 
@@ -181,7 +309,20 @@ def _demand(w: Words, offered: str = "") -> Exchange:
     return w.say(w.pick(fitting), **slots), NO_TOOL_ANSWER, "There is no tool for this.", {}
 
 
-_LOOKS_THINGS_UP = ("search", "look", "find", "quer", "document", "docs", "knowledge", "retriev", "defin", "countr", "get", "wiki")
+_LOOKS_THINGS_UP = (
+    "search",
+    "look",
+    "find",
+    "quer",
+    "document",
+    "docs",
+    "knowledge",
+    "retriev",
+    "defin",
+    "countr",
+    "get",
+    "wiki",
+)
 
 
 def exchange(w: Words, *, offered: str | None = None) -> Exchange:
@@ -191,7 +332,14 @@ def exchange(w: Words, *, offered: str | None = None) -> Exchange:
         w: Decides everything.
         offered: The tools of the conversation as one text in small letters; None where there are none.
     """
-    kinds: list[tuple[float, Callable[[Words], Exchange]]] = [(0.34, _small_talk), (0.2, _fact), (0.06, _name), (0.06, _joke), (0.08, _creative), (0.18, task_exchange)]
+    kinds: list[tuple[float, Callable[[Words], Exchange]]] = [
+        (0.34, _small_talk),
+        (0.2, _fact),
+        (0.06, _name),
+        (0.06, _joke),
+        (0.08, _creative),
+        (0.18, task_exchange),
+    ]
     if offered is None:
         kinds += [(0.08, _unknown), (0.03, _demand), (0.1, sum_exchange)]
     else:

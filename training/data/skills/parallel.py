@@ -1,0 +1,210 @@
+"""Several calls in one turn, and the answer about all their results."""
+
+from __future__ import annotations
+
+from training.data.example import Chat, Example
+from training.data.intents import INTENTS
+from training.data.parameters import Parameter, cased, listed
+from training.data.results import any_result
+from training.data.skills.calling import call_turn, result_turn
+from training.data.skills.openings import chat_for, plain_turn, system_text
+from training.data.toolmaking import (
+    Listing,
+    Tool,
+    any_tool,
+    call_text,
+    function_tool,
+    intent_tool,
+    random_tool,
+    several_tools,
+)
+from training.data.words import Phrases, Words
+
+_JOINS = Phrases(
+    "{a} and {b}",
+    "{a}, and {b}",
+    "{a}. {B}",
+    "{a}. Also, {b}",
+    "{a}. Then {b}",
+    "{a}\n{B}",
+    "First {a}. Second, {b}",
+    "{a}; {b}",
+    "{a} and also {b}",
+    "{a}. At the same time, {b}",
+    "{a} as well as {b}",
+    "1. {a}\n2. {b}",
+    "- {a}\n- {b}",
+    "{a}, then {b}",
+    "{a} plus {b}",
+    "Both of these: {a} / {b}",
+)
+_WRAPS = Phrases(
+    "{r}",
+    "{r}",
+    "{r}",
+    "{r}.",
+    "Please {r}.",
+    "Can you {r}?",
+    "I need two things: {r}",
+    "Do all of this: {r}.",
+    "{r}, please",
+    "Hi! {r}.",
+    "In parallel: {r}.",
+    "I want you to {r}.",
+)
+_THOUGHTS = Phrases("These are {k} calls: {c}.", "I make {k} calls. {c}.", "{k} things are wanted: {c}.")
+
+
+def _same_tool(w: Words) -> tuple[list[Tool], list[Tool]]:
+    """Calls of one tool, with other values; the tools and the calls."""
+    n = w.pick((2, 2, 2, 3, 3, 4))
+    kind = w.rng.random()
+    single = [intent for intent in INTENTS if len(intent.slots) == 1]
+    intent = w.pick(single) if kind < 0.6 else w.pick(INTENTS)
+    first = intent_tool(w, intent)
+    first.parameters = first.parameters[: len(intent.slots)]
+    calls = [first]
+    names = [p.name for p in first.parameters]
+    values = {str(list(first.arguments.values()))}
+    while len(calls) < n:
+        other = intent_tool(w, intent)
+        arguments = dict(zip(names, list(other.arguments.values())[: len(names)], strict=False))
+        if str(list(arguments.values())) in values:
+            continue
+        values.add(str(list(arguments.values())))
+        short = other.short
+        if other.name in short or "{f}" in str(intent.requests.train[0]):
+            short = short.replace(other.name, first.name)
+        calls.append(
+            Tool(first.name, first.description, first.parameters, arguments, other.request, other.topic, short)
+        )
+    return [first], calls
+
+
+_LISTS = Phrases("{h} {v}?", "Compare: {h} {v}?", "{h} {v}")
+_HEADS = {
+    "weather": (
+        "What is the weather in",
+        "How is the weather in",
+        "Tell me the weather for",
+        "Weather in",
+        "Check the weather in",
+    ),
+    "time": ("What time is it in", "Tell me the time in", "Current time in", "How late is it in"),
+    "price": ("What are the prices of", "Get the prices for", "How much are", "Price check for"),
+    "population": ("How many people live in", "What is the population of", "Population of"),
+    "user": ("Look up", "Find", "Get the profiles of", "Who are"),
+    "word": ("Define", "What is the meaning of", "Look up the words", "Explain"),
+    "file": ("Read", "Open", "Show me", "Print"),
+}
+
+
+def _listed(w: Words) -> tuple[list[Tool], list[Tool], str]:
+    """One question about a list of things: a call for each."""
+    kind = w.pick(tuple(_HEADS))
+    make = {
+        "weather": w.place,
+        "time": w.city,
+        "price": w.product,
+        "population": w.city,
+        "user": w.full_name,
+        "word": w.word,
+        "file": w.file,
+    }[kind]
+    items = list(dict.fromkeys(make() for _ in range(w.pick((2, 2, 3, 3, 4)))))
+    key = w.pick(
+        {
+            "weather": ("city", "location", "place"),
+            "time": ("city", "zone", "where"),
+            "price": ("product", "item", "name"),
+            "population": ("city", "town"),
+            "user": ("name", "user", "person"),
+            "word": ("word", "term"),
+            "file": ("path", "file", "filename"),
+        }[kind]
+    )
+    name = cased(
+        w,
+        w.pick(
+            (
+                f"get_{kind}",
+                f"{kind}_lookup",
+                f"{kind}_{w.noun()}",
+                f"{w.syllables()}_{kind}",
+                f"find_{kind}",
+                f"{w.adjective()}_{kind}",
+            )
+        ),
+    )
+    parameter = Parameter(key, {"type": "string"}, "", "")
+    calls = [Tool(name, f"Gets the {kind}.", [parameter], {key: item}, "", item, "") for item in items]
+    head = w.pick(_HEADS[kind])
+    request = w.say(_LISTS, h=head, v=listed(items))
+    return [calls[0]], calls, request
+
+
+def parallel(w: Words) -> Example:
+    """Two to four calls in one turn, of one tool or of several."""
+    chat = chat_for(w, share=0.1)
+    chat.system(system_text(w, 0.35))
+    x = w.rng.random()
+    request = ""
+    if x < 0.25:
+        tools, calls, request = _listed(w)
+    elif x < 0.45:
+        tools, calls = _same_tool(w)
+    else:
+        make = w.pick((any_tool, any_tool, intent_tool, random_tool, function_tool))
+        calls = []
+        while len(calls) < w.pick((2, 2, 2, 2, 3, 3)):
+            tool = make(w)
+            if tool.short and all(tool.name != other.name for other in calls):
+                calls.append(tool)
+        tools = list(calls)
+    while w.chance(0.35) and len(tools) < 5:
+        fresh = any_tool(w)
+        if all(fresh.name != tool.name and fresh.topic != tool.topic for tool in tools):
+            tools.append(fresh)
+    chat.tools = Listing(w).specs(w.shuffled(tools))
+    if not w.heldout and w.chance(0.15):
+        plain_turn(w, chat)
+    if not request:
+        parts = [call.short.rstrip(".?!") for call in calls]
+        request = parts[0]
+        for part in parts[1:]:
+            request = w.say(_JOINS, a=request, b=part, B=part[0].upper() + part[1:])
+        request = w.say(_WRAPS, r=request)
+        request = request[0].upper() + request[1:]
+    chat.user(request)
+    chat.calls(
+        [(call.name, call.arguments) for call in calls],
+        w.say(_THOUGHTS, k=len(calls), c="; ".join(call_text(call.name, call.arguments) for call in calls)),
+    )
+    if not w.heldout and w.chance(0.65):
+        answer_results(w, chat, len(calls))
+        if w.chance(0.25) and calls[0].request:
+            call_turn(w, chat, w.pick(calls))
+            result_turn(w, chat)
+    return chat.example("tool_parallel", heldout=w.heldout)
+
+
+def answer_results(w: Words, chat: Chat, n: int) -> None:
+    """Results of the newest calls, in any order, and an answer with a line for each."""
+    results = [any_result(w) for _ in range(n)]
+    order = w.shuffled(range(n)) if w.chance(0.2) else range(n)
+    for which in order:
+        chat.result(results[which].text, which)
+    chat.answer("\n".join(result.answer for result in results), "All results are there. I report each.")
+
+
+def several_results(w: Words) -> Example:
+    """The answer about the results of several calls."""
+    chat = chat_for(w, share=0.1)
+    chat.system(system_text(w, 0.3))
+    tools = several_tools(w, w.pick((1, 2, 2, 3)))
+    chat.tools = Listing(w).specs(tools)
+    calls = [w.pick(tools) for _ in range(w.pick((2, 2, 2, 3)))]
+    chat.user(" ".join(call.request if call.request[-1] in ".?!" else call.request + "." for call in calls))
+    chat.calls([(call.name, call.arguments) for call in calls], "Several calls.", train=False)
+    answer_results(w, chat, len(calls))
+    return chat.example("result_several", heldout=w.heldout)
