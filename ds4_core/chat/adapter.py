@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from ds4_core.chat.engines import (
-    DEFAULT_MODEL,
     LOAD_OPTIONS,
     check_engine_options,
     check_numbers,
+    default_model,
     memo_sharing,
     model_as_str,
     model_name,
@@ -44,7 +44,10 @@ class Adapter(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    model: str = Field(default=DEFAULT_MODEL, description="A name of the catalogue, or the path of a .gguf file.")
+    model: str = Field(
+        default_factory=default_model,
+        description="A name of the catalogue, or the path of a .gguf file; else DS4_MODEL_PATH of the environment.",
+    )
     temperature: float = Field(default=1.0, description="0 always takes the most likely token.")
     top_p: float = Field(default=1.0, description="Keeps the most likely tokens up to this share of probability.")
     top_k: int = Field(default=0, description="Keeps this many tokens; 0 keeps all.")

@@ -26,8 +26,15 @@ LOAD_OPTIONS: dict[str, Any] = {
 }
 
 DEFAULT_MODEL = "ds4-tiny"
+#: The environment variable that names another model for adapters that are told none.
+MODEL_VARIABLE = "DS4_MODEL_PATH"
 
 FileIdentity = tuple[tuple[str, int, int], ...]
+
+
+def default_model() -> str:
+    """The model of an adapter that is told none: what the environment variable `DS4_MODEL_PATH` says, or ds4-tiny."""
+    return os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
 
 
 def model_as_str(model: Any) -> Any:
@@ -65,7 +72,7 @@ def check_engine_options(model: str, options: Mapping[str, Any], engine: Engine 
             return  # the first call tells, when the file is needed
         return
     given = {"model": model, **options}
-    for name, default in {"model": DEFAULT_MODEL, **LOAD_OPTIONS}.items():
+    for name, default in {"model": default_model(), **LOAD_OPTIONS}.items():
         if given[name] != default:
             raise InvalidRequestError(
                 f"{name}={given[name]!r} has no effect beside engine={engine!r}, which has its own; leave {name} out"
