@@ -29,6 +29,7 @@ from ds4_core.model import Model
 __all__ = ["choice_of", "compile", "plan_of"]
 
 _MAX_PLANS = 64
+_MAX_ROW = 20_000  # ways to go on that llguidance follows at once
 _lock = threading.Lock()
 _plans: weakref.WeakKeyDictionary[Vocabulary, OrderedDict[str, Plan]] = weakref.WeakKeyDictionary()
 
@@ -121,7 +122,10 @@ def plan_of(
         if key in known:
             known.move_to_end(key)
             return known[key]
-    plan = _Compiler(vocabulary).plan(tools, response_format, choice, parallel=parallel, strict=strict)
+    try:
+        plan = _Compiler(vocabulary).plan(tools, response_format, choice, parallel=parallel, strict=strict)
+    except RecursionError as error:
+        raise UnsupportedError("what is asked for is nested too deeply to be enforced; use fewer levels") from error
     with _lock:
         known[key] = plan
         while len(known) > _MAX_PLANS:
@@ -164,11 +168,12 @@ class _Compiler:
         return Plan(vocabulary, self._grammar(Alt((_format_syntax(response_format), block(opened=False)))), None)
 
     def _grammar(self, root: Node) -> Grammar:
-        from llguidance import LLMatcher
+        from llguidance import LLMatcher, LLParserLimits
 
         vocabulary = self._vocabulary
-        syntax = Syntax(root, vocabulary.spell)
-        matcher = LLMatcher(vocabulary.tokenizer, to_lark(root), log_level=0)
+        syntax = Syntax(root, vocabulary.spell, vocabulary.prices)
+        limits = LLParserLimits(max_items_in_row=_MAX_ROW, step_max_items=10 * _MAX_ROW)
+        matcher = LLMatcher(vocabulary.tokenizer, to_lark(root), log_level=0, limits=limits)
         if matcher.is_error():
             raise InvalidRequestError(f"llguidance does not take what is asked for: {matcher.get_error():.1000}")
         best = min(syntax.start, key=syntax.cost)
@@ -179,6 +184,9 @@ class _Compiler:
                 f"{vocabulary.show(way[:-1])!r:.500}; it reads the longest terminal that it can, so that none may "
                 "swallow what has to follow it"
             )
+        trial = matcher.deep_copy()
+        if not trial.consume_tokens(list(way)):
+            raise UnsupportedError(f"what is asked for is too large: {trial.get_error():.300}")
         return Grammar(vocabulary, matcher, syntax, way)
 
     def _fewer(self, way: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,6 +7,8 @@ import re
 
 from ds4_core.chat.nodes import ENDLESS, Alt, Control, Leaf, Lit, Node, Ref, Rep, Seq
 
+#: So many texts to choose from are one terminal.
+_MANY = 128
 _JSON_WORDS = re.compile(r'"(?:[^"\\]|\\.)*"|[-+.0-9eE]+|true|false|null|, |: |[{}\[\]]')
 
 
@@ -50,6 +52,8 @@ class _Lark:
         if isinstance(node, Seq):
             return " ".join(map(self.rule, node.parts)) or '""'
         if isinstance(node, Alt):
+            if len(node.options) > _MANY and all(isinstance(option, Lit) for option in node.options):
+                return self._texts(node)
             return " | ".join(self.rule(option) for option in node.options if option.least < ENDLESS)
         if not isinstance(node, Rep):
             return self.rule(node)
@@ -65,10 +69,17 @@ class _Lark:
         return text if node.lo else f"({text})?"
 
     def _terminal(self, leaf: Leaf) -> str:
-        name = self._by_text.get(leaf.lark)
+        return self._named(leaf.lark, is_rule=leaf.is_rule)
+
+    def _texts(self, node: Alt) -> str:
+        """Many texts, as one terminal: alternatives of a rule are followed one by one, and their number has a limit."""
+        return self._named(" | ".join(_quoted(option.text) for option in node.options if isinstance(option, Lit)))
+
+    def _named(self, lark: str, *, is_rule: bool = False) -> str:
+        name = self._by_text.get(lark)
         if name is None:
-            name = self._by_text[leaf.lark] = f"{'t' if leaf.is_rule else 'T'}{len(self._by_text)}"
-            self.terminals.append(f"{name}: {leaf.lark}")
+            name = self._by_text[lark] = f"{'t' if is_rule else 'T'}{len(self._by_text)}"
+            self.terminals.append(f"{name}: {lark}")
         return name
 
 

@@ -46,7 +46,8 @@ DESCRIBING = frozenset(
     "discriminator contentMediaType contentEncoding contentSchema".split()
 )
 TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
-_MAX_SHAPES = 256
+_MAX_SHAPES = 256  # fixed values not counted
+_MAX_PAIRS = 200_000
 _MAX_COUNT = 100_000
 
 
@@ -250,13 +251,15 @@ class Schemas:
 
     def _both(self, left: list[Shape], right: list[Shape], path: str) -> list[Shape]:
         """What fits both lists."""
+        if len(left) * len(right) > _MAX_PAIRS:
+            raise self._unsupported(path, f"a combination of {len(left)} alternatives with {len(right)}")
         out: dict[Shape, None] = {}
         for a in left:
             for b in right:
                 both = self._meet(a, b)
                 if both is not None:
                     out[both] = None
-        if len(out) > _MAX_SHAPES:
+        if sum(not isinstance(shape, Fixed) for shape in out) > _MAX_SHAPES:
             raise self._unsupported(path, f"a combination of more than {_MAX_SHAPES} alternatives")
         return list(out)
 

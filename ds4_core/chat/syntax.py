@@ -29,6 +29,8 @@ from ds4_core.errors import UnsupportedError
 
 #: Tokens by the text they spell, as few as possible.
 Spell = Callable[[bytes], tuple[int, ...]]
+#: How many those are from each byte of a text on.
+Prices = Callable[[bytes], list[int]]
 
 
 @dataclass(eq=False, slots=True)
@@ -55,18 +57,19 @@ class Syntax:
         growth: Most tokens by which one more character can move the end away.
     """
 
-    def __init__(self, root: Node, spell: Spell) -> None:
+    def __init__(self, root: Node, spell: Spell, prices: Prices) -> None:
         """Weighs a graph.
 
         Args:
             root: The whole.
             spell: Tokens for text.
+            prices: Their number.
 
         Raises:
             UnsupportedError: A part holds itself at its own beginning, or nothing finite fits.
         """
         self.root = root
-        self._spell = spell
+        self._spell, self._prices = spell, prices
         self._texts: dict[str, tuple[int, ...]] = {}
         self._rests: dict[tuple[int, Any], tuple[int, ...]] = {}
         self._top: dict[int, Cell] = {}
@@ -127,7 +130,10 @@ class Syntax:
             raise UnsupportedError("a rule begins with itself: left recursion is not supported; write it the other way")
         busy.add(id(node))
         if isinstance(node, Lit):
-            node.worst = max(self.price(node.text[i:]) for i in range(len(node.text)))
+            data = node.text.encode()
+            prices = self._prices(data)
+            # Where a character begins.
+            node.worst = max(price for byte, price in zip(data, prices, strict=False) if byte & 0xC0 != 0x80)
         elif isinstance(node, Leaf):
             node.worst = max(node.machine.worst(self.price), node.least)
         elif isinstance(node, Control):

@@ -129,6 +129,22 @@ class Vocabulary:
         Raises:
             UnsupportedError: The vocabulary can not spell them.
         """
+        _, step = self._spellings(text)
+        out = []
+        at = 0
+        while at < len(text):
+            if not step[at]:
+                raise UnsupportedError(f"the vocabulary has no tokens for {text[at:]!r:.80}")
+            out.append(self._ids[text[at : at + step[at]]])
+            at += step[at]
+        return tuple(out)
+
+    def prices(self, text: bytes) -> list[int]:
+        """The number of tokens in `spell` of the text from each byte on, its end included."""
+        return self._spellings(text)[0]
+
+    def _spellings(self, text: bytes) -> tuple[list[int], list[int]]:
+        """From each byte on: how many tokens it takes, and the length of the first."""
         n = len(text)
         best = [0] * (n + 1)
         step = [0] * (n + 1)
@@ -140,14 +156,7 @@ class Vocabulary:
                 if best[at + size] + 1 < count and text[at : at + size] in ids:
                     count, length = best[at + size] + 1, size
             best[at], step[at] = count, length
-        out = []
-        at = 0
-        while at < n:
-            if not step[at]:
-                raise UnsupportedError(f"the vocabulary has no tokens for {text[at:]!r:.80}")
-            out.append(ids[text[at : at + step[at]]])
-            at += step[at]
-        return tuple(out)
+        return best, step
 
 
 def _plain_length(text: bytes) -> int:

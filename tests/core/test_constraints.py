@@ -8,12 +8,13 @@ import re
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
+import jsonschema
 import numpy as np
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from ds4_core import Model
-from ds4_core.chat import ChatRequest, Message
+from ds4_core.chat import ChatRequest, Message, constraints
 from ds4_core.chat.constraints import compile as compile_constraint
 from ds4_core.chat.constraints import plan_of
 from ds4_core.chat.numerals import integer_regex
@@ -275,6 +276,43 @@ def test_what_can_not_be_enforced_is_named(tiny, schema, named):
     }
     with pytest.raises(UnsupportedError, match="tool 't'"):
         guide_for(tiny, tools=(tool,), tool_choice="required", strict=True)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"type": "choice", "choice": [f"option {i}" for i in range(2500)]},
+        {"enum": [f"zone {i}" for i in range(1000)]},
+        {"type": "array", "items": {"enum": [*range(-5, 600), "x", None, {"a": 1}]}, "minItems": 2},
+        {"anyOf": [{"enum": [{"a": i} for i in range(300)]}, {"properties": {"a": {"type": "string"}}}]},
+    ],
+    ids=["choice", "texts", "numbers", "objects"],
+)
+def test_many_values_to_choose_from(tiny, asked):
+    least = guide_for(tiny, response_format=asked).min_tokens_left()
+    for seed, more in enumerate((0, 1, 3, 60, 60)):
+        guide = guide_for(tiny, response_format=asked, max_tokens=least + more)
+        text = tiny.detokenize(draw(guide, random.Random(seed), tiny.token_eos, tiny.n_vocab)).decode()
+        if asked.get("type") == "choice":
+            assert text in asked["choice"]
+        else:
+            jsonschema.validate(json.loads(text), asked)
+
+
+def test_what_is_too_large_is_refused_before_anything_is_generated(tiny, monkeypatch):
+    deep = {"type": "null"}
+    for _ in range(400):
+        deep = {"type": "object", "properties": {"x": deep}, "required": ["x"]}
+    for schema in (deep, {"type": "object", "properties": {f"p{i}": {} for i in range(3000)}}):
+        with pytest.raises(UnsupportedError, match="nested"):
+            guide_for(tiny, response_format=schema)
+    rows = " | ".join(f'"{i}" /[a-z]/' for i in range(300))
+    monkeypatch.setattr(constraints, "_MAX_ROW", 200)
+    with pytest.raises(UnsupportedError, match="too large"):
+        guide_for(tiny, response_format={"type": "lark", "lark": f"start: {rows}"})
+    values = [{"enum": list(range(start, start + 600))} for start in (0, 300)]
+    with pytest.raises(UnsupportedError, match="#"):
+        guide_for(tiny, response_format={"allOf": values})
 
 
 def test_what_never_ends_is_refused_or_left_out(tiny):
