@@ -521,15 +521,19 @@ def _field(w: Words, kind: FieldKind, name: str, title: str, described: float, u
     return Field(key, _described(w, schema, key, title, described), value, sentence)
 
 
+def in_prose(w: Words, title: str, name: str) -> str:
+    """A name as sentences have it: events with an article, books often in quotes."""
+    if title == "Event":
+        return f"the {name}"
+    return f'"{name}"' if title == "Book" and w.chance(0.6) else name
+
+
 def known_record(w: Words, n: int | None = None, *, described: float = 0.3) -> Record:
     """A record of an everyday kind."""
     title = w.pick(tuple(KINDS))
     naming, names, kinds = KINDS[title]
     name = naming(w)
-    if title == "Book" and w.chance(0.6):
-        shown = f'"{name}"'
-    else:
-        shown = name
+    shown = in_prose(w, title, name)
     used: set[str] = set()
     record = Record(title)
     chosen = w.sample(kinds, n or w.between(1, 4))
@@ -586,6 +590,8 @@ def generic_record(w: Words, n: int | None = None, *, described: float = 0.2) ->
 
 def any_record(w: Words, n: int | None = None, *, described: float = 0.3) -> Record:
     """A record of either sort, its text written."""
+    if n is None and w.chance(0.12):
+        return compact_record(w)
     record = known_record(w, n, described=described) if w.chance(0.65) else generic_record(w, n, described=described)
     sentences = [f.sentence for f in record.fields if f.sentence]
     head = record.fields[0]
@@ -597,10 +603,52 @@ def any_record(w: Words, n: int | None = None, *, described: float = 0.3) -> Rec
         rest = sentences[1:]
         if not any(s.startswith(("He ", "She ", "It ")) for s in rest):
             sentences = w.shuffled(sentences)
+    sentences = _merged(w, sentences, str(head.value))
     record.text = w.pick((" ", " ", " ", "\n")).join(
         s[:1].upper() + s[1:] if not str(head.value).startswith(s[:3]) else s for s in sentences
     )
     return record
+
+
+def _merged(w: Words, sentences: list[str], name: str) -> list[str]:
+    """Some neighbours on one subject in one sentence: "Ada is 34 years old and lives in Rome."""
+    out: list[str] = []
+    for sentence in sentences:
+        subject = next((s for s in (name, f"The {name}", "He", "She", "It") if sentence.startswith(s + " ")), None)
+        if (
+            out
+            and subject
+            and out[-1].endswith(".")
+            and w.chance(0.35)
+            and any(out[-1].startswith(s + " ") for s in (name, f"The {name}", "He", "She", "It"))
+        ):
+            joint = w.pick((" and ", " and ", ", and ", ", "))
+            out[-1] = out[-1][:-1] + joint + sentence[len(subject) + 1 :]
+        else:
+            out.append(sentence)
+    return out
+
+
+_COMPACT = Phrases(
+    "{n}, {a}, is a {j} from {c}.", "{n} ({a}) lives in {c} and works as a {j}.", "At {a}, {n} from {c} is already a {j}.", "The {a}-year-old {j} {n} lives in {c}.", "{n} is a {a} year old {j} living in {c}.",
+    "Meet {n}: {a} years old, {j}, from {c}.", "Name: {n}\nAge: {a}\nJob: {j}\nCity: {c}", "{n}, a {a}-year-old {j}, moved to {c}.", "I am {n}, {a}, and I work as a {j} in {c}.", "Hi, my name is {n}. I'm {a} years old, a {j}, and I live in {c}.",
+    "{n} / {a} / {j} / {c}", "A {j} named {n}, aged {a}, has opened a shop in {c}.",
+)  # fmt: skip
+
+
+def compact_record(w: Words) -> Record:
+    """A person in one dense sentence; some of what it tells may not be asked for."""
+    name, age, job, city = w.full_name(), w.between(18, 99), w.job(), w.city()
+    person = KINDS["Person"]
+    keys = {kind.names[0]: kind.names for kind in person[2]}
+    everything = [
+        Field(w.pick(person[1]), {"type": "string"}, name, ""),
+        Field(w.pick(keys["age"]), {"type": "integer"}, age, ""),
+        Field(w.pick(keys["job"]), {"type": "string"}, job, ""),
+        Field(w.pick(keys["city"]), {"type": "string"}, city, ""),
+    ]
+    head, *rest = everything
+    return Record("Person", [head, *w.sample(rest, w.between(1, 3))], w.say(_COMPACT, n=name, a=age, j=job, c=city))
 
 
 def optional_fields(w: Words, record: Record) -> None:

@@ -74,6 +74,13 @@ def about(w: Words, kind: EntityKind | None = None, n: int | None = None, name: 
         out.questions.append(Question(question, value, sentence, name))
         if w.chance(0.12):
             out.sentences.append(filler(w, name, pronoun))
+    renamed = merged(w, out.sentences, (capitalized(name), pronoun, f"The {other}"))
+    if w.chance(0.3):
+        for old, new in list(renamed.items()):
+            if old == new and w.chance(0.3):
+                renamed[old] = decorated(w, new, name)
+    out.sentences = list(dict.fromkeys(renamed[sentence] for sentence in out.sentences))
+    out.questions = [Question(q.text, q.answer, renamed[q.evidence], q.about) for q in out.questions]
     untold = [number for number in range(len(kind.relations)) if number not in relations]
     if untold:
         out.missing.append(w.say(kind.relations[w.pick(untold)].questions, N=name, Ns=possessed(name)))
@@ -147,6 +154,77 @@ def filler(w: Words, name: str = "", pronoun: str = "It") -> str:
             p=w.full_name(),
         )
     )
+
+
+_BEFORE = Phrases(
+    "According to the records, {s}",
+    "As far as we know, {s}",
+    "In the end, {s}",
+    "It is said that {s}",
+    "Everybody knows that {s}",
+    "The report says that {s}",
+    "Of course, {s}",
+    "In fact, {s}",
+    "A visitor told us that {s}",
+    "Interestingly, {s}",
+    "Nowadays, {s}",
+)
+_AFTERWARDS = Phrases(
+    "{s}, which surprised many",
+    "{s}, although few people noticed",
+    "{s}, as {p} has shown",
+    "{s}, and that is no secret",
+    "{s}, if the sources are right",
+    "{s}, much to the joy of {p}",
+    "{s}, unlike its neighbors",
+    "{s} (see page {k})",
+    "{s}, according to {p}",
+)
+
+
+def decorated(w: Words, sentence: str, name: str = "") -> str:
+    """A sentence with something around it that changes nothing."""
+    if not sentence.endswith(".") or w.chance(0.5):
+        return sentence
+    if w.chance(0.5):
+        first = sentence.split(" ", 1)[0]
+        small = first in (
+            "He",
+            "She",
+            "It",
+            "They",
+            "His",
+            "Her",
+            "Its",
+            "The",
+            "In",
+            "On",
+            "At",
+            "A",
+            "By",
+            "Since",
+            "To",
+        )
+        return w.say(_BEFORE, s=sentence[0].lower() + sentence[1:] if small else sentence)
+    return w.say(_AFTERWARDS, s=sentence[:-1], p=w.full_name(), k=w.between(2, 300)) + "."
+
+
+def merged(w: Words, sentences: list[str], subjects: tuple[str, ...]) -> dict[str, str]:
+    """Neighbouring sentences on one subject as one, by "and"; from each old sentence to the one it is in now."""
+    out: dict[str, str] = {}
+    at = 0
+    while at < len(sentences):
+        first = sentences[at]
+        out[first] = first
+        if at + 1 < len(sentences) and first.endswith(".") and w.chance(0.3):
+            second = sentences[at + 1]
+            start = next((s for s in subjects if second.startswith(s + " ")), None)
+            if start and any(first.startswith(s + " ") for s in subjects):
+                both = first[:-1] + w.pick((" and ", " and ", ", and ", " and also ")) + second[len(start) + 1 :]
+                out[first] = out[second] = both
+                at += 1
+        at += 1
+    return out
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
@@ -229,6 +307,8 @@ def event(w: Words, subject: str | None = None) -> Passage:
     }
     text = " ".join(shown[part.rstrip(",")] + ("," if part.endswith(",") else "") for part in order)
     sentence = capitalized(text) + "."
+    if w.chance(0.15):
+        sentence = decorated(w, sentence)
     parts = {part.rstrip(",") for part in order}
     named = "s" in parts or "by" in parts
     asks: list[tuple[Phrases, str]] = []

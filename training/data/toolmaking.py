@@ -472,6 +472,14 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
         values.append(value)
         parameters.append(Parameter(key, schema, value, ""))
     said = [said_value(v) for v in values]
+    for at, slot in enumerate(intent.slots):
+        if (
+            slot.kind == "integer"
+            and 0 < values[at] <= 12
+            and "{0} +" not in intent.requests.train[0]
+            and w.chance(0.2)
+        ):
+            said[at] = _SMALL_NUMBERS[values[at] - 1]
     request = w.pick(intent.requests.of(w.split))
     onoff = "on" if values and values[-1] is True else "off"
     request = request.format(*said, f=spoken(name), onoff1=onoff)
@@ -486,6 +494,9 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
         name, w.pick(intent.does), parameters, arguments, _with_courtesy(w, request), intent.topic.format(*said), short
     )
     return tool
+
+
+_SMALL_NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
 
 
 def _with_courtesy(w: Words, request: str) -> str:

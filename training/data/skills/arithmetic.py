@@ -6,6 +6,7 @@ from typing import Any
 
 from training.data.example import Chat, Example
 from training.data.skills.openings import system_text
+from training.data.skills.text_tasks import in_words
 from training.data.words import Phrases, Words
 
 _ASK = Phrases(
@@ -36,6 +37,10 @@ _TIMES = Phrases(
     "{a} * {b}", "{a} x {b}", "{a} times {b}", "the product of {a} and {b}", "{a} multiplied by {b}", "{a}*{b}"
 )
 
+_DIVIDED = Phrases(
+    "{a} / {b}", "{a} divided by {b}", "{a} : {b}", "the quotient of {a} and {b}", "{a}/{b}", "{a} over {b}"
+)
+
 
 def _operands(w: Words, operation: str) -> tuple[int, int, int]:
     if operation == "+":
@@ -46,16 +51,21 @@ def _operands(w: Words, operation: str) -> tuple[int, int, int]:
         a = w.between(0, 99)
         b = w.between(0, a)
         return a, b, a - b
+    if operation == "/":
+        b = w.between(1, 12)
+        value = w.between(0, min(12, 99 // b))
+        return value * b, b, value
     a = w.between(0, 12)
     b = w.between(0, min(12, 99 // a if a else 12))
     return a, b, a * b
 
 
 def _expression(w: Words) -> tuple[str, int, str]:
-    operation = w.pick("++--*")
+    operation = w.pick("++++----**/")
     a, b, value = _operands(w, operation)
-    phrases = {"+": _PLUS, "-": _MINUS, "*": _TIMES}[operation]
-    return w.say(phrases, a=a, b=b), value, f"{a} {operation} {b} = {value}"
+    phrases = {"+": _PLUS, "-": _MINUS, "*": _TIMES, "/": _DIVIDED}[operation]
+    shown: tuple[object, object] = (in_words(a), in_words(b)) if w.chance(0.06) else (a, b)
+    return w.say(phrases, a=shown[0], b=shown[1]), value, f"{a} {operation} {b} = {value}"
 
 
 def sum_exchange(w: Words) -> tuple[str, str, str, dict[str, Any]]:

@@ -118,12 +118,12 @@ def refine(w: Words) -> Example:
 _ASKS = Phrases("{q}", "{q}", "{q}", "And: {q}", "Next question. {q}", "Now this: {q}", "I also want to know: {q}")
 
 
-def long_document(w: Words, *, low: int = 2600, high: int = 11500) -> Example:
-    """A document of one to four thousand tokens, and questions about things far back in it."""
+def long_document(w: Words, *, low: int = 2300, high: int = 8300) -> Example:
+    """A document of about one to four thousand tokens (`low` to `high` letters), and questions about things far back."""
     chat = chat_for(w, share=0.08)
     wanted = w.between(low, high)
     read = Passage()
-    size = 0
+    size = 0.0
     style = w.rng.random()
     while size < wanted:
         if style < 0.25:
@@ -137,7 +137,8 @@ def long_document(w: Words, *, low: int = 2600, high: int = 11500) -> Example:
         if set(one.names) & set(read.names):
             continue
         read.add(one)
-        size += sum(map(len, one.sentences)) + len(one.sentences)
+        # Letters of other scripts and codes are more tokens than words of prose.
+        size += sum(len(sentence.encode()) + 1 for sentence in one.sentences) * (1.25 if one.names == [] else 1)
     context = laid_out(w, read.sentences)
     questions = distinct(read.questions)
     places = sorted(w.sample(range(len(questions)), 1 if w.heldout else w.between(3, 7)))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from training.data.example import Chat, Example
-from training.data.fields import KINDS, Field, Record, any_record, known_record, optional_fields, schema_of
+from training.data.fields import KINDS, Field, Record, any_record, in_prose, known_record, optional_fields, schema_of
 from training.data.parameters import spoken
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.talk import joke, topic
@@ -107,7 +107,7 @@ def _enclosed(w: Words) -> tuple[dict[str, Any], dict[str, Any], str, str]:
             said = "" if isinstance(value, bool) else ", ".join(value) if isinstance(value, list) else str(value)
             sentence = w.say(
                 kind.says,
-                N=name,
+                N=in_prose(w, title, name),
                 v=said,
                 k=spoken(field_key),
                 K=spoken(field_key).capitalize(),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from training.data.example import Chat, Example
-from training.data.parameters import Parameter, cased, said_value, spoken
+from training.data.parameters import Parameter, cased, kind_of, said_value, spoken
 from training.data.prompts import default
 from training.data.prose import laid_out, passage, unanswerable
 from training.data.results import (
@@ -443,6 +443,48 @@ def retrieval(w: Words) -> Example:
     return chat.example("result_context", heldout=w.heldout)
 
 
+def structured_end(w: Words) -> Example:
+    """An agent whose last word is an object for a schema: as JSON text, or as the call of a tool made for it."""
+    chat = chat_for(w, share=0.05)
+    chat.system(system_text(w, 0.3))
+    wanted = any_tool(w)
+    tools = Listing(w).specs(several_tools(w, w.pick((1, 1, 2)), wanted))
+    fields = {k: v for k, v in record(w, 1, 4).items() if not isinstance(v, list)} or {"value": w.integer()}
+    asked = w.sample(list(fields), w.between(1, len(fields)))
+    answer = {k: fields[k] for k in asked}
+    title = w.pick((w.noun().capitalize(), "Answer", "Report", "Result", "Response"))
+    schema: dict[str, Any] = {
+        "properties": {k: {"title": spoken(k).title(), "type": kind_of(v)} for k, v in answer.items()},
+        "required": asked,
+        "title": title,
+        "type": "object",
+    }
+    as_tool = w.chance(0.5)
+    if as_tool:
+        tools.append(
+            {
+                "type": "function",
+                "function": {
+                    "name": title,
+                    "description": w.pick(("", f"The final {title.lower()}.", "Use this for the final answer.")),
+                    "parameters": schema,
+                },
+            }
+        )
+    else:
+        chat.response_format = schema
+    chat.tools = tools
+    chat.user(wanted.request)
+    chat.calls([(wanted.name, wanted.arguments)], call_thought(w, wanted), train=not w.heldout)
+    chat.result(dumped(w, fields) if w.chance(0.7) else report(fields))
+    thought = "I have what I need for the answer."
+    if as_tool:
+        chat.calls([(title, answer)], thought)
+    else:
+        chat.answer(json.dumps(answer, ensure_ascii=False), thought, kind="json", expected=answer)
+    return chat.example("result_structured", heldout=w.heldout)
+
+
 __all__ = [
     "DONE_ANSWER",
     "from_error",
@@ -454,4 +496,5 @@ __all__ = [
     "retrieval",
     "retry",
     "second_step",
+    "structured_end",
 ]

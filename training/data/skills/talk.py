@@ -399,3 +399,29 @@ def mixed(w: Words) -> Example:
         chat.user(user)
         chat.answer(answer, thought, **check)
     return chat.example("mixed_talk", heldout=w.heldout)
+
+
+_RULES: tuple[tuple[Phrases, Callable[[str, str], str]], ...] = (
+    (Phrases("Answer in capital letters.", "Write everything in capitals.", "Use upper case only.", "Always shout: capital letters only.", "All your answers are in capitals."), lambda answer, word: answer.upper()),
+    (Phrases("Begin every answer with '{t}'.", "Always start with the word {t}.", "Your answers begin with {t}.", "Put {t} in front of every answer.", 'Start each reply with "{t}"'), lambda answer, word: f"{word} {answer}"),
+    (Phrases("End every answer with '{t}'.", "Always finish with the word {t}.", "Close every answer with {t}.", "Put {t} at the end of every answer.", 'End each reply with "{t}"'), lambda answer, word: f"{answer} {word}"),
+    (Phrases("Put every answer in double quotes.", "Answer in quotes.", "Always put your answer between double quotes.", "Quote all your answers.", "Write all answers in quotation marks."), lambda answer, word: f'"{answer}"'),
+    (Phrases("You are a pirate.", "Talk like a pirate.", "You are a pirate who helps people.", "Answer as a pirate would.", "Act as a pirate captain.", "Speak like a pirate."), lambda answer, word: f"Arr! {answer}"),
+    (Phrases("You are a robot.", "Talk like a robot.", "You are a robot who helps people.", "Answer as a robot would.", "Act as a robot.", "Speak like a machine."), lambda answer, word: f"Beep. {answer}"),
+    (Phrases("You are a knight.", "Talk like a knight.", "You are a noble knight.", "Answer as a knight would.", "Act as a knight of the king.", "Speak like a knight."), lambda answer, word: f"Hark! {answer}"),
+    (Phrases("You are a cowboy.", "Talk like a cowboy.", "You are a cowboy who helps people.", "Answer as a cowboy would.", "Act as a cowboy.", "Speak like a cowboy."), lambda answer, word: f"Howdy! {answer}"),
+)  # fmt: skip
+
+
+def instructed(w: Words) -> Example:
+    """The system message has a rule for all answers."""
+    chat = chat_for(w, share=0.06)
+    phrases, apply = w.pick(_RULES)
+    word = w.pick((w.word, lambda: w.word().capitalize(), lambda: f"{w.word()} {w.word()}"))()
+    rule = w.say(phrases, t=word)
+    chat.system(f"{system_text(w, 1)} {rule}" if w.chance(0.25) else rule)
+    for _ in range(w.between(1, 3) if not w.heldout else 1):
+        user, answer, thought, _ = w.weighted((0.5, _small_talk), (0.2, _fact), (0.1, _name), (0.2, sum_exchange))(w)
+        chat.user(user)
+        chat.answer(apply(answer, word), thought)
+    return chat.example("instructed", heldout=w.heldout)
