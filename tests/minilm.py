@@ -26,6 +26,7 @@ class MiniLMEmbedding(BaseEmbedding):
         return embed(query).tolist()
 
 
+@lru_cache(maxsize=256)
 def embed(text):
     """The embedding of a text, f32 [384]."""
     tokenizer, weights = _model()
