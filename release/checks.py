@@ -105,14 +105,13 @@ def audit(wheel: Path, platform_tag: str) -> list[str]:
     text = " ".join(result.stdout.split())
     if result.returncode != 0:
         return [f"{wheel.name}: auditwheel fails: {result.stderr.strip()[-300:]}"]
-    tags = re.findall(r"manylinux_(\d+)_(\d+)_", text)
+    found = re.search(r'consistent with the following platform tag: "manylinux_(\d+)_(\d+)_', text)
     wanted = re.match(r"manylinux_(\d+)_(\d+)_", platform_tag)
-    if not tags or wanted is None:
+    if found is None or wanted is None:
         return [f"{wheel.name}: auditwheel finds no manylinux tag: {text[:300]}"]
-    best = min((int(major), int(minor)) for major, minor in tags)
     problems = []
-    if best > (int(wanted[1]), int(wanted[2])):
-        problems.append(f"{wheel.name}: needs manylinux_{best[0]}_{best[1]}")
+    if (int(found[1]), int(found[2])) > (int(wanted[1]), int(wanted[2])):
+        problems.append(f"{wheel.name}: needs manylinux_{found[1]}_{found[2]}")
     if external := [name for name in re.findall(r"[\w+-]+\.so\.\d+", text) if not _SYSTEM_LIBRARIES.fullmatch(name)]:
         problems.append(f"{wheel.name}: needs {', '.join(sorted(set(external)))}")
     return problems

@@ -17,6 +17,7 @@ import pytest
 
 import ds4_core
 from ds4_core import native
+from release import checks
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -72,6 +73,22 @@ def test_imports_go_downwards_only(package, forbidden):
     assert found == []
 
 
+def test_the_licence_and_the_notices_go_into_packages():
+    assert PYPROJECT["project"]["license-files"] == ["LICENSE", "NOTICE"]
+    notice = (ROOT / "NOTICE").read_text()
+    for path in re.findall(r"csrc/[\w/]+\.h", notice):
+        assert (ROOT / path).is_file(), path
+    assert "The ggml authors" in notice
+    # Every header of number tables is named in it.
+    tables = [path for path in (ROOT / "csrc" / "src").rglob("*.h") if path.stem.endswith(("_grids", "_tables"))]
+    assert tables
+    assert all(str(path.relative_to(ROOT)) in notice for path in tables)
+
+
+def test_the_embedded_model_leaves_room_in_the_budget_of_a_wheel(tiny_path):
+    assert tiny_path.stat().st_size + 1_500_000 <= checks.WHEEL_BYTES_MAX
+
+
 @pytest.mark.long
 def test_a_wheel_builds_without_a_system_cmake_and_works_elsewhere(tmp_path):
     tools = tmp_path / "bin"
@@ -109,7 +126,9 @@ def test_a_wheel_builds_without_a_system_cmake_and_works_elsewhere(tmp_path):
         "llama_index_ds4",
         f"ds4_integrations-{ds4_core.__version__}.dist-info",
     }
-    assert any(name.endswith("LICENSE") for name in names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert any(name.endswith("licenses/NOTICE") for name in names)
+    assert wheel.stat().st_size <= checks.WHEEL_BYTES_MAX
 
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
