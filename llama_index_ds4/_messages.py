@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from llama_index.core.base.llms.types import (
     CachePoint,
@@ -41,16 +41,12 @@ from ds4_core.errors import InvalidRequestError
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
 
-_ROLES: dict[MessageRole, Role] = {
-    MessageRole.SYSTEM: "system",
-    MessageRole.DEVELOPER: "system",
-    MessageRole.USER: "user",
-    MessageRole.ASSISTANT: "assistant",
-    MessageRole.CHATBOT: "assistant",
-    MessageRole.MODEL: "assistant",
-    MessageRole.TOOL: "tool",
-    MessageRole.FUNCTION: "tool",
-}
+_ROLES = {
+    "developer": "system",
+    "chatbot": "assistant",
+    "model": "assistant",
+    "function": "tool",
+}  # others by their name
 
 
 class SampledMessage(ChatMessage):
@@ -91,7 +87,7 @@ def to_core(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
 
 
 def _message(message: ChatMessage) -> Message:
-    role = _ROLES[message.role]
+    role = cast("Role", _ROLES.get(message.role.value, message.role.value))
     text: list[str] = []
     thinking: list[str] = []
     calls: list[ToolCall] = []

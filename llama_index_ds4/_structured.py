@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Generator
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.bridge.pydantic import BaseModel, Field, ValidationError
@@ -56,8 +56,7 @@ class StructuredPredictions(FunctionCallingLLM):
             DS4Error: Whatever `chat` raises.
         """
         if not self._predicts_itself:
-            by_program: Model = super().structured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
-            return by_program
+            return cast(Model, super().structured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args))
         dispatcher.event(Start(output_cls=output_cls, template=prompt, template_args=prompt_args))
         response = self.chat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args))
         predicted = _parsed(output_cls, response)
@@ -69,10 +68,8 @@ class StructuredPredictions(FunctionCallingLLM):
     ) -> Model:
         """`structured_predict`, awaited."""
         if not self._predicts_itself:
-            by_program: Model = await super().astructured_predict(
-                output_cls, prompt, dict(llm_kwargs or {}), **prompt_args
-            )
-            return by_program
+            predicted = await super().astructured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
+            return cast(Model, predicted)
         dispatcher.event(Start(output_cls=output_cls, template=prompt, template_args=prompt_args))
         response = await self.achat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args))
         predicted = _parsed(output_cls, response)

