@@ -14,6 +14,7 @@ from ds4_core.chat.vocabulary import IntArray, Vocabulary
 from ds4_core.errors import InternalError, InvalidRequestError
 
 _CANDIDATES = 48
+_AT_ONCE = 2048
 _MAX_TABLES = 2048
 _MAX_MASKS = 4
 
@@ -172,8 +173,9 @@ class Course:
         n_listed = int(np.searchsorted(table.costs, left, side="right"))
         mask = table.masks.get((is_plain, n_listed))
         if mask is None:
-            listed = self._vocabulary.mask(table.tokens[:n_listed])
-            mask = listed | self._vocabulary.plain if is_plain else listed
+            mask = (self._vocabulary.plain if is_plain else self._vocabulary.none).copy()
+            listed = table.tokens[:n_listed]
+            np.bitwise_or.at(mask, listed >> 5, np.uint32(1) << (listed & 31).astype(np.uint32))
             if len(table.masks) >= _MAX_MASKS:
                 table.masks.clear()
             table.masks[is_plain, n_listed] = mask
@@ -198,12 +200,17 @@ class Course:
 
     def _new_table(self) -> _Table:
         vocabulary = self._vocabulary
-        bits = np.unpackbits(self._mask.view(np.uint8), bitorder="little")
         plain = self._plain_cost()
-        if plain < _NONE:
-            bits[np.frombuffer(vocabulary.is_plain, dtype=np.uint8) != 0] = 0
+        mask = self._mask & ~vocabulary.plain if plain < _NONE else self._mask
+        bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
         order = vocabulary.by_length
-        tokens = order[bits[order] != 0][:_CANDIDATES].tolist()  # none longer than NEAR
+        tokens: list[int] = []
+        for begin in range(0, len(order), _AT_ONCE):  # the first ones are enough, and a vocabulary is large
+            part = order[begin : begin + _AT_ONCE]
+            tokens += part[bits[part] != 0].tolist()
+            if len(tokens) >= _CANDIDATES:
+                break
+        tokens = tokens[:_CANDIDATES]  # none longer than NEAR
         tokens += [token for token in vocabulary.controls if bits[token]]
         costs = []
         for token in tokens:
