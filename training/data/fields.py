@@ -245,9 +245,7 @@ KINDS: dict[str, tuple[Callable[[Words], str], tuple[str, ...], tuple[FieldKind,
         ),
     ),
     "Event": (
-        lambda w: (
-            f"the {w.noun()} {w.pick(('meeting', 'party', 'concert', 'workshop', 'festival', 'lecture', 'race'))}"
-        ),
+        lambda w: f"{w.noun()} {w.pick(('meeting', 'party', 'concert', 'workshop', 'festival', 'lecture', 'race'))}",
         ("title", "name", "event", "event_name"),
         (
             FieldKind(
@@ -541,6 +539,10 @@ def known_record(w: Words, n: int | None = None, *, described: float = 0.3) -> R
     used.add(key)
     fields = [_field(w, kind, shown, title, described, used) for kind in chosen]
     introduction = w.say(_PROBLEM, N=name) if title == "Ticket" else ""
+    if title in ("Person", "Company") and w.chance(0.18):
+        nested = nested_field(w, shown, title)
+        if nested.name not in used:
+            fields.append(nested)
     record.fields = [Field(key, _described(w, {"type": "string"}, key, title, described), name, introduction), *fields]
     if w.chance(0.25) and title != "Ticket":
         pronouns = {"Person": w.pick(("He", "She")), "Event": "It", "Company": "It"}
@@ -627,6 +629,50 @@ def _merged(w: Words, sentences: list[str], name: str) -> list[str]:
         else:
             out.append(sentence)
     return out
+
+
+_ADDRESS = Phrases(
+    "{N} lives at {s} in {c}.",
+    "The address of {N} is {s}, {c}.",
+    "You find {N} at {s} in {c}.",
+    "{N} can be visited at {s}, {c}.",
+    "Letters to {N} go to {s} in {c}.",
+    "{N} moved to {s}, {c}.",
+)
+_BASKET = Phrases(
+    "{N} orders {v}.",
+    "{N} bought {v}.",
+    "{N} wants {v}.",
+    "The order of {N}: {v}.",
+    "{N} takes {v}.",
+    "Please send {v} to {N}.",
+)
+_STREETS = ("Street", "Road", "Avenue", "Lane", "Square", "Way")
+
+
+def nested_field(w: Words, name: str, title: str) -> Field:
+    """A field that is an object, or a list of objects."""
+    if title in ("Person", "Company") and w.chance(0.5):
+        street = (
+            f"{w.between(1, 300)} {w.last_name()} {w.pick(_STREETS)}"
+            if w.chance(0.6)
+            else f"{w.last_name()} {w.pick(_STREETS)} {w.between(1, 200)}"
+        )
+        inner = {"street": street, "city": w.city()}
+        shape = {"type": "object", "properties": {k: {"type": "string"} for k in inner}, "required": list(inner)}
+        said = w.say(_ADDRESS, N=name, s=street, c=inner["city"])
+        return Field(w.pick(("address", "home_address", "location", "contact_address")), shape, inner, said)
+    thing, count = w.pick(("name", "product", "item", "article")), w.pick(("quantity", "count", "amount"))
+    items = [
+        {thing: f"{w.noun()}s" if w.chance(0.7) else w.product(), count: w.between(1, 40)}
+        for _ in range(w.between(1, 3))
+    ]
+    properties = {thing: {"type": "string"}, count: {"type": "integer"}}
+    schema = {"type": "array", "items": {"type": "object", "properties": properties, "required": [thing, count]}}
+    listing = listed([f"{item[count]} {item[thing]}" for item in items])
+    return Field(
+        w.pick(("items", "order", "basket", "articles", "lines")), schema, items, w.say(_BASKET, N=name, v=listing)
+    )
 
 
 _COMPACT = Phrases(

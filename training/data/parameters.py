@@ -464,13 +464,29 @@ def kind_of(value: Any) -> str:
 def parameter(w: Words, used: set[str], noun: str = "item", *, complex_share: float = 0.1) -> Parameter:
     """A random parameter whose name is not in `used`, which takes it."""
     while True:
-        made = _parameter(w, noun, complex_share)
+        made = _parameter(w, noun, complex_share, used)
         if made.name not in used:
             used.add(made.name)
             return made
 
 
-def _parameter(w: Words, noun: str, complex_share: float) -> Parameter:
+#: Families whose values can be told apart only by what the request calls them: one of each sort goes unnamed.
+_SORTS = {
+    "name": "entity",
+    "city": "entity",
+    "company": "entity",
+    "product": "entity",
+    "room": "entity",
+    "hotel": "entity",
+    "id": "code",
+    "file": "code",
+    "limit": "number",
+    "price": "number",
+    "temperature": "number",
+}
+
+
+def _parameter(w: Words, noun: str, complex_share: float, used: set[str]) -> Parameter:
     x = w.rng.random()
     if x < complex_share:
         return _nested(w) if w.chance(0.55) else _object_list(w)
@@ -482,7 +498,10 @@ def _parameter(w: Words, noun: str, complex_share: float) -> Parameter:
             name = f"{noun.replace(' ', '_')}_{name}"
         value = family.value(w)
         kind = "number" if family.kind == "integer" and w.chance(0.1) else family.kind
-        return _finished(w, name, {"type": kind}, value, family.phrases if w.chance(0.72) else GENERIC, noun)
+        sort = f" {_SORTS.get(family.names[0], family.names[0])}"  # no name of a parameter begins with a blank
+        phrases = family.phrases if sort not in used and w.chance(0.72) else GENERIC
+        used.add(sort)
+        return _finished(w, name, {"type": kind}, value, phrases, noun)
     if x < 0.54:
         return _enumerated(w, noun)
     if x < 0.63:

@@ -452,7 +452,10 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
     intent = intent or w.pick(INTENTS)
     base = w.pick(intent.names)
     name = cased(w, _varied_name(w, base))
-    values, parameters, used = [], [], set()
+    values: list[Any] = []
+    parameters: list[Parameter] = []
+    used: set[str] = set()
+    small = w.chance(0.06)  # everything in small letters, as people type
     for slot in intent.slots:
         key = (
             w.pick(slot.names)
@@ -463,11 +466,17 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
             key = f"{key}_{w.noun()}"
         used.add(key)
         value = slot.value(w)
+        if small and isinstance(value, str):
+            value = value.lower()
         schema: dict[str, Any] = {"type": slot.kind}
         if slot.choices and w.chance(0.7):
             schema["enum"] = list(slot.choices)
         key = cased(w, key)
-        if text := described(w, key, spoken(base)):
+        if w.chance(0.06) and len(intent.slots) < 3:
+            schema["description"] = w.pick(("The {}", "{}", "{} goes here", "This is the {}.")).format(spoken(key))
+            key = w.pick((f"p{len(used)}", f"arg{len(used)}", w.syllables(), w.noun()))
+            used.add(key)
+        elif text := described(w, key, spoken(base)):
             schema["description"] = text
         values.append(value)
         parameters.append(Parameter(key, schema, value, ""))
@@ -482,7 +491,9 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
             said[at] = _SMALL_NUMBERS[values[at] - 1]
     request = w.pick(intent.requests.of(w.split))
     onoff = "on" if values and values[-1] is True else "off"
-    request = request.format(*said, f=spoken(name), onoff1=onoff)
+    shown = spoken(name) if name.isascii() else name
+    request = request.lower() if small else request
+    request = request.format(*said, f=shown.lower() if small else shown, onoff1=onoff)
     short = lowered(request).rstrip(".?!")
     # Optional parameters nobody asked for.
     while w.chance(0.15):
@@ -512,6 +523,8 @@ def _varied_name(w: Words, name: str) -> str:
     x = w.rng.random()
     if x < 0.4:
         return name
+    if x > 0.93:  # only the description says what it does
+        return w.pick((w.syllables, w.salad, lambda: f"{w.adjective()}_{w.noun()}"))()
     word = w.pick(
         (
             w.noun,

@@ -376,6 +376,11 @@ class Words:
             )
         )
 
+    def snippet(self) -> str:
+        """A bit of code or markup: signs in places where words do not have them."""
+        a, b, k, j = self.word(), self.word(), self.integer(), self.integer()
+        return self.pick(_SNIPPETS).format(a=a, b=b, k=k, j=j, c=self.compound(), p=self.first_name())
+
     def sentence(self) -> str:
         """A short sentence to be copied as a whole."""
         text = self.say(
@@ -399,9 +404,44 @@ class Words:
         return (
             *(self.person, self.place, self.company, self.product, self.noun, self.syllables, self.salad, self.salad),
             *(self.phrase, self.code, self.foreign, self.foreign, self.email, self.file, self.date, self.sentence),
-            *(self.url, self.compound, self.compound, self.title),
+            *(self.url, self.compound, self.compound, self.title, self.snippet),
         )
 
+
+_SNIPPETS = (
+    *(
+        "{a} < {k}",
+        "<b>{a}</b>",
+        "{a} & {b}",
+        "{a} && {b}",
+        '"{a}" and "{b}"',
+        "{a}({k}, {j})",
+        "{a} = [{k}, {j}]",
+        "{k}% {a}",
+    ),
+    *(
+        "#{a} @{p}",
+        "{a}/{b}/{k}",
+        "C:/{a}/{b}",
+        "{a}: {b}; {c}",
+        "({a}) [{b}]",
+        "{a} -> {b}",
+        "{a}+{b}*{k}",
+        "if {a} > {k}: {b}",
+    ),
+    *(
+        "{a}!{b}?",
+        "`{a}` | {b}",
+        "{a} ~ {b}",
+        "{a}_{k}={j}",
+        "$" + "{a}",
+        "{a}, {b} & {p}",
+        "'{a}'",
+        "{c}.{a}()",
+        "* {a}",
+        "{a} <{b}@{c}>",
+    ),
+)
 
 _SENTENCES = Phrases(
     "the {n} is {a}",

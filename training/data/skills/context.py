@@ -118,7 +118,7 @@ def refine(w: Words) -> Example:
 _ASKS = Phrases("{q}", "{q}", "{q}", "And: {q}", "Next question. {q}", "Now this: {q}", "I also want to know: {q}")
 
 
-def long_document(w: Words, *, low: int = 2300, high: int = 8300) -> Example:
+def long_document(w: Words, *, low: int = 2300, high: int = 8800) -> Example:
     """A document of about one to four thousand tokens (`low` to `high` letters), and questions about things far back."""
     chat = chat_for(w, share=0.08)
     wanted = w.between(low, high)
