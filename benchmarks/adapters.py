@@ -1,10 +1,10 @@
 """What the adapters add to a token, to a construction and to an import.
 
-    python -m benchmarks.adapters [--tokens 256] [--repeats 7] [--only langchain|llama_index]
+    python -m benchmarks.adapters [--tokens 256] [--passages 32] [--repeats 7] [--only langchain|llama_index]
 
 The same tokens are drawn by ds4-tiny on every path: the difference between two paths is what the upper one adds. Two
-figures tell it: the wall-clock time of a token, in which the engine's thread and the taker's overlap, and the CPU time of
-the thread that takes them, which is all the Python above the scheduler. Imports are measured in CPU time. Goals: 40 us
+figures tell it: the wall-clock time of a token, in which the engine's thread and the taker's overlap, and the CPU time
+of the thread that takes them, all the Python above the scheduler. Imports are measured in CPU time. Goals: 40 us
 added per token, 2 ms for a construction, 100 ms for an import on top of the framework's own.
 """
 
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from benchmarks.table import PAUSE_S, machine, show
 from ds4_core import Engine
 from ds4_core.chat import ChatRequest, Message, Sampling, agenerate, encode_request, generate
+from ds4_core.chat.relevance import RELEVANCE_ANSWERS, relevance_messages
 
 PROMPT = "Write a story about a cat."
 SEED = 7
@@ -71,6 +72,26 @@ def langchain_paths(engine: Engine, n_tokens: int) -> list[Path]:
     ]
 
 
+def llama_index_paths(engine: Engine, n_tokens: int) -> list[Path]:
+    """DS4LLM's streams."""
+    from llama_index.core.base.llms.types import ChatMessage
+
+    from llama_index_ds4 import DS4LLM
+
+    llm = DS4LLM(engine=engine, seed=SEED, min_tokens=n_tokens, max_tokens=n_tokens)
+    messages = [ChatMessage(content=PROMPT)]
+
+    async def astream() -> AsyncIterator[object]:
+        async for response in await llm.astream_chat(messages):
+            yield response
+
+    return [
+        Path("DS4LLM.stream_chat", "engine.generate", lambda: drain(llm.stream_chat(messages))),
+        Path("DS4LLM.astream_chat", "engine.agenerate", lambda: adrain(astream())),
+        Path("DS4LLM.chat", "engine.generate", lambda: llm.chat(messages)),
+    ]
+
+
 #: Framework -> (its paths, what constructs its adapter, what its own import is, what imports the adapter).
 FRAMEWORKS: dict[str, tuple[Callable[[Engine, int], list[Path]], str, str, str]] = {
     "langchain": (
@@ -78,6 +99,12 @@ FRAMEWORKS: dict[str, tuple[Callable[[Engine, int], list[Path]], str, str, str]]
         "from langchain_ds4 import ChatDS4 as Adapter",
         "import langchain_core.language_models, langchain_core.output_parsers, langchain_core.documents",
         "import langchain_ds4",
+    ),
+    "llama_index": (
+        llama_index_paths,
+        "from llama_index_ds4 import DS4LLM as Adapter",
+        "import llama_index.core.program.function_program, llama_index.core.postprocessor.types",
+        "import llama_index_ds4",
     ),
 }
 
@@ -146,9 +173,47 @@ def import_ms(statement: str, repeats: int) -> float:
     return min(map(float, runs)) * 1e3
 
 
+def reranker_table(n_passages: int, repeats: int) -> None:
+    """Passages a second: DS4Reranker, and asking about one passage after the other as through a chat interface."""
+    from llama_index.core.base.llms.types import ChatMessage
+    from llama_index.core.schema import NodeWithScore, TextNode
+
+    from llama_index_ds4 import DS4LLM, DS4Reranker
+
+    facts = "The {0}. branch of Acme Robotics has {1} employees, a garden and a view of the harbour. "
+    passages = [facts.format(number, number * 7) * 3 for number in range(n_passages)]
+    query = "Which branch of Acme Robotics has more than a hundred employees and a garden?"
+    answer = {"type": "choice", "choice": list(RELEVANCE_ANSWERS)}
+
+    def rerank(llm: DS4LLM) -> None:
+        nodes = [NodeWithScore(node=TextNode(text=passage)) for passage in passages]
+        DS4Reranker(llm=llm, top_n=n_passages).postprocess_nodes(nodes, query_str=query)
+
+    def ask_each(llm: DS4LLM) -> None:
+        for passage in passages:
+            messages = [ChatMessage(content=message.content) for message in relevance_messages(query, passage)]
+            llm.chat(messages, response_format=answer, top_logprobs=8, temperature=0)
+
+    rows, by_name = [], {}
+    for name, run in (("DS4Reranker", rerank), ("a chat for each passage", ask_each)):
+        best = float("inf")
+        for _ in range(repeats):
+            with Engine("ds4-tiny") as engine:  # nothing is known of these prompts
+                llm = DS4LLM(engine=engine)
+                engine.open().clear_prefix_cache()
+                time.sleep(PAUSE_S)
+                start = time.perf_counter()
+                run(llm)
+                best = min(best, time.perf_counter() - start)
+        by_name[name] = n_passages / best
+        rows.append([name, f"{n_passages / best:.0f}", f"{by_name[name] / by_name['DS4Reranker']:.2f}"])
+    show(f"{n_passages} passages for one query", ["", "passages/s", "of DS4Reranker"], rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=int, default=256)
+    parser.add_argument("--passages", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--only", choices=sorted(FRAMEWORKS))
     arguments = parser.parse_args()
@@ -167,6 +232,8 @@ def main() -> None:
         rows.append(
             [name, f"{construction_us(adapter):.0f} us", f"{base:.0f} ms", f"{whole:.0f} ms", f"{whole - base:+.0f} ms"]
         )
+    if "llama_index" in chosen:
+        reranker_table(arguments.passages, arguments.repeats)
     show("construction and import", ["framework", "construction", "its import", "with the adapter", "added"], rows)
 
 

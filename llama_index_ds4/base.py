@@ -18,13 +18,12 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from llama_index.core.bridge.pydantic import PrivateAttr, model_validator
+from llama_index.core.bridge.pydantic import model_validator
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 
 from ds4_core.chat import ChatRequest, Message, agenerate, encode_request, generate
 from ds4_core.chat.adapter import Adapter
-from ds4_core.engine import DEFAULT_N_CTX
 from llama_index_ds4._messages import (
     Fold,
     as_chat,
@@ -74,8 +73,6 @@ class DS4LLM(Adapter, StructuredPredictions):
     Leaving a stream early (`break`, `close()`, `aclose()`, cancelling the task) stops the generation within one token.
     """
 
-    _context: tuple[str, int] | None = PrivateAttr(default=None)
-
     @model_validator(mode="before")
     @classmethod
     def _take_class_name(cls, values: Any) -> Any:
@@ -100,15 +97,6 @@ class DS4LLM(Adapter, StructuredPredictions):
             model_name=self._model_name(),
             system_role=MessageRole.SYSTEM,
         )
-
-    def _context_window(self) -> int:
-        if self.n_ctx is not None:
-            return self.n_ctx
-        path = self._engine().path
-        if self._context is None or self._context[0] != path:
-            trained = self._vocabulary().info.n_context_train
-            self._context = (path, min(trained or DEFAULT_N_CTX, DEFAULT_N_CTX))
-        return self._context[1]
 
     def _model_name(self) -> str:
         return os.path.basename(super()._model_name()).removesuffix(".gguf")

@@ -19,10 +19,10 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.tools import QueryEngineTool
 from pydantic import BaseModel
 
+from cookbooks.minilm import MiniLMEmbedding
 from ds4_core.chat import ToolCall
 from ds4_core.testing import Scripted, ScriptedEngine
 from llama_index_ds4 import DS4LLM, DS4Reranker
-from tests.minilm import MiniLMEmbedding
 
 FACTS = (
     "The CEO of Acme Robotics is Jane Holloway.",
