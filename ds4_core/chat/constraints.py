@@ -122,10 +122,19 @@ def plan_of(
         if key in known:
             known.move_to_end(key)
             return known[key]
+
+    def made(strict: bool | None) -> Plan:
+        try:
+            return _Compiler(vocabulary).plan(tools, response_format, choice, parallel=parallel, strict=strict)
+        except RecursionError as error:
+            raise UnsupportedError("what is asked for is nested too deeply to be enforced; use fewer levels") from error
+
     try:
-        plan = _Compiler(vocabulary).plan(tools, response_format, choice, parallel=parallel, strict=strict)
-    except RecursionError as error:
-        raise UnsupportedError("what is asked for is nested too deeply to be enforced; use fewer levels") from error
+        plan = made(strict)
+    except (InvalidRequestError, UnsupportedError):
+        if strict is not None or not tools:
+            raise
+        plan = made(False)  # each schema for itself can be enforced, and all together can not
     with _lock:
         known[key] = plan
         while len(known) > _MAX_PLANS:

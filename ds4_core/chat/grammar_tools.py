@@ -52,7 +52,7 @@ def _plain(text: str) -> Lit:
 def _call(tool: Tool, mark: Node, *, strict: bool | None) -> Node:
     try:
         arguments = _Arguments(tool, mark, strict=strict is not False).node()
-    except UnsupportedError:
+    except (UnsupportedError, InvalidRequestError, RecursionError):
         if strict:
             raise
         arguments = _Arguments(tool, mark, strict=False).node()

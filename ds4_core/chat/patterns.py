@@ -48,6 +48,10 @@ def minus(ranges: Ranges) -> Ranges:
     return tuple(out)
 
 
+# In ECMAScript, which JSON schemas are written for: properties of characters, other escapes, names of groups.
+_FOREIGN = re.compile(r"\\[pP]\{[^}]*\}?|\\u\{|\\c[A-Za-z]|\\k<|\(\?<[A-Za-z_]|\[\^?\]")
+
+
 @lru_cache(maxsize=512)
 def read(pattern: str, *, search: bool) -> Tree:
     """The tree of a regular expression.
@@ -58,11 +62,16 @@ def read(pattern: str, *, search: bool) -> Tree:
 
     Raises:
         InvalidRequestError: It is no regular expression.
-        UnsupportedError: It has lookaround, backreferences, flags, or anchors in the middle.
+        UnsupportedError: It has lookaround, backreferences, flags, anchors in the middle, or what other dialects alone
+            have.
     """
     try:
         parsed = parser.parse(pattern)
     except (re.error, RecursionError, OverflowError) as error:
+        if foreign := _FOREIGN.search(pattern):
+            raise UnsupportedError(
+                f"the pattern {pattern!r:.200} has {foreign.group()!r}, which Python's dialect does not have"
+            ) from error
         raise InvalidRequestError(f"the pattern {pattern!r:.200} is no regular expression: {error}") from error
     if parsed.state.flags & ~int(re.UNICODE):
         raise UnsupportedError(f"the pattern {pattern!r:.200} has flags, which are not supported")

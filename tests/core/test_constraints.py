@@ -263,6 +263,8 @@ def test_control_tokens_never_match_text(tiny):
         ({"type": "integer", "multipleOf": 10**20}, ("'multipleOf'",)),
         ({"type": "integer", "minimum": 2**60, "multipleOf": 7}, ("'multipleOf'",)),
         ({"type": "integer", "multipleOf": 12345678901}, ("'multipleOf'",)),
+        ({"type": "string", "pattern": r"^\p{L}+$"}, ("'pattern'", "{L}")),
+        ({"type": "string", "pattern": r"(?<year>[0-9]{4})"}, ("'pattern'", "(?<y")),
     ],
 )
 def test_what_can_not_be_enforced_is_named(tiny, schema, named):
@@ -433,6 +435,23 @@ def test_loose_calls_of_a_schema_that_lists_its_names_elsewhere_have_any(tiny):
     guide = guide_for(tiny, tools=tools, tool_choice="required", strict=True)
     with pytest.raises(InvalidRequestError):
         accept_all(guide, ids(tiny, calls(("t", {"other": 1}))))
+
+
+@pytest.mark.parametrize("schema", [{"type": "strin"}, {"type": "string", "pattern": "("}, {"enum": []}])
+def test_a_schema_of_a_tool_that_says_nothing_sensible_is_no_obstacle_unless_it_is_to_be_kept(tiny, schema):
+    tools = (WEATHER, {"name": "other", "parameters": {"type": "object", "properties": {"x": schema}}})
+    with pytest.raises(InvalidRequestError):
+        guide_for(tiny, tools=tools, tool_choice="required", strict=True)
+    accept_all(guide_for(tiny, tools=tools, tool_choice="required"), ids(tiny, calls(("other", {}))))
+
+
+def test_tools_that_are_too_large_together_are_enforced_loosely_unless_told(tiny, monkeypatch):
+    monkeypatch.setattr(constraints, "_MAX_ROW", 60)
+    one_of = {"anyOf": [{"type": "object", "properties": {f"k{i}": {"type": "null"}}} for i in range(40)]}
+    tools = tuple({"name": f"t{i}", "parameters": {"properties": {"x": one_of}, "required": ["x"]}} for i in range(3))
+    with pytest.raises(UnsupportedError, match="too large"):
+        guide_for(tiny, tools=tools, tool_choice="required", strict=True)
+    accept_all(guide_for(tiny, tools=tools, tool_choice="required"), ids(tiny, calls(("t1", {"x": {"z": 1}}))))
 
 
 def test_schemas_of_tools_are_enforced_where_they_can_be_unless_told(tiny):
