@@ -217,7 +217,7 @@ FAMILIES = (
     Family(
         ("temperature", "celsius", "degrees", "percent", "volume", "speed", "brightness", "height", "value", "target"),
         "number",
-        lambda w: w.between(0, 100) if w.chance(0.6) else round(w.between(0, 60) / 2, 1),
+        lambda w: w.between(0, 100) if w.chance(0.6) else w.between(0, 60) + 0.5,
         Phrases(
             "to {v} degrees", "to {v}", "at {v} percent", "at {v}", "to {p} {v}", "with {p} {v}", "to a {p} of {v}"
         ),

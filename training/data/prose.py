@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -109,7 +110,11 @@ def _statement(w: Words, relation: Relation, mention: str, owner: str, value: st
             at = text.find(word, 1)
             if at > 0 and text[at - 1] == " ":
                 text = text[:at] + word[0].lower() + text[at + 1 :]
-    return capitalized(text)
+    return capitalized(_AS_OBJECT.sub(lambda found: found[1] + _OBJECTS[found[2]], text))
+
+
+_OBJECTS = {"he": "him", "she": "her", "they": "them"}
+_AS_OBJECT = re.compile(r"\b((?:to|for|of|find|by|than|from|at|reach|contact|with|on|visit) )(he|she|they)\b")
 
 
 def unanswerable(w: Words, passage: Passage) -> str:

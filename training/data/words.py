@@ -34,7 +34,15 @@ def _words(split: str) -> dict[str, list[Any]]:
         text = word if isinstance(word, str) else word[0]
         return (_bucket(text, _HELD_OUT_WORDS) == 0) == (split == "heldout")
 
-    return {kind: [word for word in _file()[kind] if belongs(word)] for kind in _KINDS}
+    words = {kind: [word for word in _file()[kind] if belongs(word)] for kind in _KINDS}
+    words["any_nouns"] = words["nouns"]
+    words["nouns"] = [noun for noun in words["nouns"] if not noun.endswith(_IRREGULAR) or noun.endswith(_REGULAR)]
+    return words
+
+
+#: Endings of nouns that take more than an "s" in the plural; phrases say "{n}s".
+_IRREGULAR = ("s", "x", "z", "ch", "sh", "y", "man", "men", "feet", "mouse")
+_REGULAR = ("ay", "ey", "oy")
 
 
 class Phrases:
@@ -156,7 +164,7 @@ class Words:
         """Fragments of real words in an order nobody has seen: practice in copying, piece by piece."""
         parts = []
         for _ in range(self.between(2, 4)):
-            word = self.pick(self._lists[self.pick(("nouns", "verbs", "adjectives", "last", "first"))])
+            word = self.pick(self._lists[self.pick(("any_nouns", "verbs", "adjectives", "last", "first"))])
             begin = int(self.rng.random() * max(1, len(word) - 2))
             parts.append(word[begin : begin + self.between(1, 5)].lower())
         return "".join(parts)
@@ -188,7 +196,7 @@ class Words:
         """Any word, real or not."""
         x = self.rng.random()
         if x < 0.62:
-            word: str = self.pick(self._lists[self.pick(("nouns", "nouns", "adjectives", "verbs"))])
+            word: str = self.pick(self._lists[self.pick(("any_nouns", "any_nouns", "adjectives", "verbs"))])
             return word
         return self.syllables() if x < 0.8 else self.salad()
 
@@ -304,6 +312,8 @@ class Words:
     def decimal(self) -> float:
         """A number with one to three decimals."""
         value = round(self.rng.uniform(0, self.pick((1, 10, 100, 1000))), self.between(1, 3))
+        if value == int(value):
+            value += 0.5
         return -value if self.chance(0.12) else value
 
     def number(self) -> int | float:

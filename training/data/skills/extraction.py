@@ -50,7 +50,7 @@ _ASK_JOKE = Phrases(
     "Make a joke about {p}.",
     "A joke about {p}, please",
     "I want a joke about {p}",
-    "Give me a {p} joke",
+    "Give me a joke on {p}",
     "Do you know a joke on {p}?",
     "Something funny about {p}.",
     "Joke about {p}!",
@@ -195,6 +195,13 @@ def _quoted_list(w: Words, names: list[str]) -> str:
     return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + w.pick((" and ", ", ")) + shown[-1]
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether the type of a value can be seen without a schema."""
+    if isinstance(value, str):
+        return not value.replace(".", "").replace("-", "").replace(",", "").isdigit()
+    return not isinstance(value, list) or len(value) > 1
+
+
 def json_by_words(w: Words) -> Example:
     """A text, and keys named in the message; the response format says no more than that it is an object, or nothing."""
     chat = chat_for(w, share=0.08)
@@ -204,10 +211,13 @@ def json_by_words(w: Words) -> Example:
         keys, t = w.pick(_JOKE_KEYS), topic(w)
         chat.system(system_text(w, 0.15))
         a, b = (f"{q}{key}{q}" for q, key in zip((w.pick(("'", '"', "", "`")),) * 2, keys, strict=True))
-        chat.user(f"{w.say(_ASK_JOKE, p=t)} {w.say(_JOKE_JSON, a=a, b=b)}")
+        asked = w.say(_ASK_JOKE, p=t)
+        chat.user(f"{asked if asked[-1] in '.?!' else asked + '.'} {w.say(_JOKE_JSON, a=a, b=b)}")
         _answer(w, chat, dict(zip(keys, joke(t), strict=True)), f"A joke about {t}.")
         return chat.example("json_by_words", heldout=w.heldout)
     record = any_record(w, described=0.1)
+    while not all(_is_plain(f.value) for f in record.fields):
+        record = any_record(w, described=0.1)
     if w.chance(0.3):
         record.fields = w.shuffled(record.fields)
     value = record.value

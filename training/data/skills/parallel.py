@@ -59,8 +59,9 @@ def _same_tool(w: Words) -> tuple[list[Tool], list[Tool]]:
     """Calls of one tool, with other values; the tools and the calls."""
     n = w.pick((2, 2, 2, 3, 3, 4))
     kind = w.rng.random()
-    single = [intent for intent in INTENTS if len(intent.slots) == 1]
-    intent = w.pick(single) if kind < 0.6 else w.pick(INTENTS)
+    usable = [intent for intent in INTENTS if not any("{f}" in request for request in intent.requests.train)]
+    single = [intent for intent in usable if len(intent.slots) == 1]
+    intent = w.pick(single) if kind < 0.6 else w.pick(usable)
     first = intent_tool(w, intent)
     first.parameters = first.parameters[: len(intent.slots)]
     calls = [first]
@@ -73,8 +74,6 @@ def _same_tool(w: Words) -> tuple[list[Tool], list[Tool]]:
             continue
         values.add(str(list(arguments.values())))
         short = other.short
-        if other.name in short or "{f}" in str(intent.requests.train[0]):
-            short = short.replace(other.name, first.name)
         calls.append(
             Tool(first.name, first.description, first.parameters, arguments, other.request, other.topic, short)
         )
