@@ -19,7 +19,8 @@ from ds4_core.chat import (
     ToolCallEnd,
     ToolCallStart,
 )
-from langchain_ds4._messages import PROVIDER, additional_kwargs, finish_metadata, logprobs, usage_metadata
+from ds4_core.chat.openai_compat import logprobs
+from langchain_ds4._messages import PROVIDER, additional_kwargs, finish_metadata, usage_metadata
 
 if TYPE_CHECKING:
     from langchain_core.messages.content import ContentBlock

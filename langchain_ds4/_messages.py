@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from langchain_core.messages import (
@@ -30,7 +31,6 @@ from ds4_core.chat import (
     ReasoningDelta,
     Role,
     TextDelta,
-    TokenLogprob,
     ToolCall,
     ToolCallArgumentsDelta,
     ToolCallEnd,
@@ -38,6 +38,7 @@ from ds4_core.chat import (
     Usage,
 )
 from ds4_core.chat.messages import to_json
+from ds4_core.chat.openai_compat import logprobs
 from ds4_core.errors import InvalidRequestError
 
 PROVIDER = "ds4"
@@ -291,24 +292,6 @@ def poison(arguments: str) -> str:
     return ('"' if in_string else "") + "]" * (max(n_open, 0) + 1)
 
 
-def logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
-    """Log-probabilities in OpenAI's form, each with the section it belongs to: one entry for every generated token."""
-    return {
-        "content": [
-            {
-                **_scored(token.bytes, token.logprob),
-                "section": token.section,
-                "top_logprobs": [_scored(one.bytes, one.logprob) for one in token.top],
-            }
-            for token in tokens
-        ]
-    }
-
-
-def _scored(data: bytes, logprob: float) -> dict[str, Any]:
-    return {"token": data.decode("utf-8", "replace"), "logprob": logprob, "bytes": list(data)}
-
-
 def finish_metadata(finish: Finish, model_name: str) -> dict[str, Any]:
     """How a generation ended and what it took."""
     metadata: dict[str, Any] = {
@@ -316,12 +299,7 @@ def finish_metadata(finish: Finish, model_name: str) -> dict[str, Any]:
         "finish_reason": finish.reason,
         "token_usage": finish.usage.counts,
         "seed": finish.seed,
-        "timings": {
-            "queue_s": finish.timings.queue_s,
-            "prefill_s": finish.timings.prefill_s,
-            "decode_s": finish.timings.decode_s,
-            "decode_tokens_per_s": finish.timings.decode_tokens_per_s,
-        },
+        "timings": {**asdict(finish.timings), "decode_tokens_per_s": finish.timings.decode_tokens_per_s},
     }
     if finish.stop is not None:
         metadata["stop_sequence"] = finish.stop

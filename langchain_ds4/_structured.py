@@ -1,4 +1,4 @@
-"""Tools and schemas in all the forms LangChain's users give them, and the parsers of what comes back."""
+"""Tools and schemas in all the forms LangChain's users give them, and the parser of what comes back."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+import pydantic.v1
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
-from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
+from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.json import parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass
+from typing_extensions import override
 
 from ds4_core.errors import InvalidRequestError
 
 METHODS = ("json_schema", "function_calling", "json_mode")
-#: Choices that are no names of tools, in LangChain's, OpenAI's and Anthropic's words.
-_CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
 
 
 def as_openai_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
@@ -29,43 +29,13 @@ def as_openai_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: What is given is no tool, or one that a service would have to run.
     """
-    converted = []
-    for tool in tools:
-        made = convert_to_openai_tool(tool)
-        if not isinstance(made.get("function"), Mapping):
+    converted = [convert_to_openai_tool(tool) for tool in tools]
+    for tool in converted:
+        if not isinstance(tool.get("function"), Mapping):
             raise InvalidRequestError(
-                f"a tool is {made!r:.80}: it must be a function; tools that a service runs itself do not exist here"
+                f"a tool is {tool!r:.80}: it must be a function; tools that a service runs itself do not exist here"
             )
-        converted.append(made)
     return converted
-
-
-def as_tool_choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:
-    """The choice in ds4_core's form; None when it says nothing.
-
-    Args:
-        choice: None, False and "" say nothing; True, "any" and "required"; "auto"; "none"; a tool's name; OpenAI's or
-            Anthropic's dict.
-        tools: In OpenAI's form.
-
-    Raises:
-        ValueError: It is none of these, names no tool of these, or wants a call where there are no tools.
-    """
-    if choice is None or choice is False or choice == "":
-        return None
-    names = [tool["function"]["name"] for tool in tools]
-    if isinstance(choice, Mapping):
-        function = choice.get("function")
-        name = function.get("name") if isinstance(function, Mapping) else choice.get("name")
-        word = None if name is not None else _CHOICES.get(str(choice.get("type")))
-    else:
-        word = "required" if choice is True else _CHOICES.get(choice) if isinstance(choice, str) else None
-        name = None if word else choice
-    if word is None and name not in names:
-        raise InvalidRequestError(f"tool_choice={choice!r:.80} is no tool; known tools: {', '.join(names) or 'none'}")
-    if word == "required" and not names:
-        raise InvalidRequestError(f"tool_choice={choice!r} wants a call, and there are no tools")
-    return word or {"type": "function", "function": {"name": name}}
 
 
 def json_schema_of(schema: Any) -> dict[str, Any]:
@@ -78,16 +48,24 @@ def json_schema_of(schema: Any) -> dict[str, Any]:
         inner = schema.get("json_schema", schema)  # of a response_format
         if isinstance(inner, dict) and isinstance(inner.get("schema"), dict):
             return dict(inner["schema"])
-        is_tool = "function" in schema or "parameters" in schema or "input_schema" in schema or "toolSpec" in schema
-        return dict(convert_to_json_schema(schema)) if is_tool else dict(schema)
-    if is_basemodel_subclass(schema) and hasattr(schema, "model_json_schema"):
+        if {"function", "parameters", "input_schema", "toolSpec"}.isdisjoint(schema):
+            return dict(schema)
+    elif isinstance(schema, type) and issubclass(schema, pydantic.BaseModel):
         own = schema.model_json_schema()
         if "$defs" in own:  # what refers to itself can not be written out
-            return dict(own)
+            return own
     return dict(convert_to_json_schema(schema))
 
 
-def response_format_of(schema: Any) -> dict[str, Any]:
+def name_of(schema: Any) -> str:
+    """What a schema is called."""
+    if isinstance(schema, dict):
+        inner = schema.get("function") or schema.get("json_schema") or schema
+        return str(inner.get("name") or inner.get("title") or "answer")
+    return str(getattr(schema, "__name__", "answer"))
+
+
+def as_response_format(schema: Any) -> dict[str, Any]:
     """What a request says so that its answer fits a schema."""
     return {"type": "json_schema", "json_schema": {"name": name_of(schema), "schema": json_schema_of(schema)}}
 
@@ -105,29 +83,6 @@ def schema_as_tool(schema: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name_of(schema), **described, "parameters": parameters}}
 
 
-def name_of(schema: Any) -> str:
-    """What a schema is called."""
-    if isinstance(schema, dict):
-        function = schema.get("function")
-        inner = function if isinstance(function, dict) else schema.get("json_schema", schema)
-        return str(inner.get("name") or inner.get("title") or "answer")
-    return str(getattr(schema, "__name__", "answer"))
-
-
-def text_parser(schema: Any) -> JsonOutputParser:
-    """Reads the answer's text: an object of a pydantic class, or a dict."""
-    if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return _PydanticAnswer(pydantic_object=schema)
-    return _JsonAnswer()
-
-
-def tool_parser(schema: Any, name: str) -> Runnable[Any, Any]:
-    """Reads the answer's one call: an object of a pydantic class, or a dict."""
-    if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return _PydanticCall(tools=[schema], first_tool_only=True)
-    return _JsonCall(key_name=name, first_tool_only=True)
-
-
 def with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:
     """A chain that gives the message, what was read of it, and the error of reading it."""
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
@@ -135,50 +90,73 @@ def with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[An
     return RunnableMap(raw=llm) | parsed.with_fallbacks([failed], exception_key="parsing_error")
 
 
-class _Whole:
-    """Mixed into a parser: an answer that was cut off is an error that says so, and is not completed by guessing."""
+class AnswerParser(BaseCumulativeTransformOutputParser[Any], defer_build=True):
+    """Reads an object from an answer, or from the arguments of its first call; while it streams, what there is so far.
 
+    An answer that was cut off is an error that says so. LangChain's parsers complete it by guessing.
+    """
+
+    pydantic_class: Any = None
+    """The pydantic class of the objects, v1 or v2; None gives dicts."""
+    from_call: bool = False
+    """Whether the object is in a call."""
+
+    @property
+    @override
+    def OutputType(self) -> Any:
+        """What comes back."""
+        return self.pydantic_class or dict[str, Any]
+
+    @override
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """As the parser does; the last of several partial ones is judged like a whole one."""
-        message = result[0].message if isinstance(result[0], ChatGeneration) else None
+        message = result[0].message if isinstance(result[0], ChatGeneration) else AIMessage(result[0].text)
         if isinstance(message, AIMessageChunk) and message.chunk_position == "last":
-            partial = False
-        if isinstance(message, AIMessage) and not partial:
-            self._check(message)
-        return super().parse_result(result, partial=partial)  # type: ignore[misc]
-
-    def _check(self, message: AIMessage) -> None:
+            partial = False  # the last of the parts is the whole
+        assert isinstance(message, AIMessage)  # noqa: S101
+        read = self._of_call if self.from_call else self._of_text
+        value = read(message, partial)
+        if self.pydantic_class is None or value is None:
+            return value
+        kind = self.pydantic_class
         try:
-            json.loads(message.text)
+            return kind.model_validate(value) if issubclass(kind, pydantic.BaseModel) else kind.parse_obj(value)
+        except (pydantic.ValidationError, pydantic.v1.ValidationError) as error:
+            if partial:
+                return None
+            raise _unreadable(message, f"the answer is no {kind.__name__} ({error})") from error
+
+    def _of_text(self, message: AIMessage, partial: bool) -> Any:
+        try:
+            return parse_partial_json(message.text) if partial else json.loads(message.text)
         except ValueError as error:
-            raise _unfinished(message, f"the answer is no JSON ({error})", message.text) from error
+            if partial:
+                return None
+            raise _unreadable(message, f"the answer is no JSON ({error})") from error
+
+    def _of_call(self, message: AIMessage, partial: bool) -> Any:
+        if not partial and message.invalid_tool_calls:
+            raise _unreadable(message, f"the call of {message.invalid_tool_calls[0]['name']!r} is not complete")
+        if message.tool_calls:
+            return message.tool_calls[0]["args"]
+        if partial:
+            return None
+        raise _unreadable(message, "the answer has no call")
+
+    @override
+    def parse(self, text: str) -> Any:
+        return self.parse_result([Generation(text=text)])
 
 
-class _WholeCall(_Whole):
-    def _check(self, message: AIMessage) -> None:
-        for call in message.invalid_tool_calls:
-            raise _unfinished(message, f"the call of {call['name']!r} is not complete", str(call["args"]))
-        if not message.tool_calls:
-            raise _unfinished(message, "the answer has no call", message.text)
+def parser_of(schema: Any, *, from_call: bool) -> AnswerParser:
+    """The parser of answers that fit a schema."""
+    is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
+    return AnswerParser(pydantic_class=schema if is_pydantic else None, from_call=from_call)
 
 
-def _unfinished(message: AIMessage, what: str, output: str) -> OutputParserException:
+def _unreadable(message: AIMessage, what: str) -> OutputParserException:
     reason = message.response_metadata.get("finish_reason")
     advice = "; raise max_tokens or n_ctx" if reason == "length" else ""
-    return OutputParserException(f"{what}: it ended with finish_reason={reason!r}{advice}", llm_output=output)
-
-
-class _JsonAnswer(_Whole, JsonOutputParser):
-    """A dict from the answer's text."""
-
-
-class _PydanticAnswer(_Whole, PydanticOutputParser[Any]):
-    """An object from the answer's text."""
-
-
-class _JsonCall(_WholeCall, JsonOutputKeyToolsParser):
-    """A dict from the answer's call."""
-
-
-class _PydanticCall(_WholeCall, PydanticToolsParser):
-    """An object from the answer's call."""
+    calls = "".join(str(call["args"]) for call in message.invalid_tool_calls)
+    return OutputParserException(
+        f"{what}: it ended with finish_reason={reason!r}{advice}", llm_output=message.text + calls
+    )

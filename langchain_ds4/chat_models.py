@@ -24,6 +24,7 @@ from ds4_core.chat.adapter import Adapter
 from ds4_core.chat.engines import identity
 from ds4_core.chat.protocol import DEFAULT_EFFORT, EFFORTS
 from ds4_core.chat.request import REQUEST_OPTIONS, unknown_option
+from ds4_core.chat.tools import as_tool, choice_of
 from ds4_core.errors import InvalidRequestError
 from langchain_ds4._content_blocks import ProtocolEvents
 from langchain_ds4._errors import translate_errors
@@ -31,11 +32,9 @@ from langchain_ds4._messages import Chunks, from_result, to_core
 from langchain_ds4._structured import (
     METHODS,
     as_openai_tools,
-    as_tool_choice,
-    response_format_of,
+    as_response_format,
+    parser_of,
     schema_as_tool,
-    text_parser,
-    tool_parser,
     with_raw,
 )
 
@@ -123,8 +122,6 @@ class ChatDS4(Adapter, BaseChatModel):
             overrides["stop"] = stop
         if overrides.get("tools"):
             overrides["tools"] = as_openai_tools(overrides["tools"])
-        if overrides.get("tool_choice"):
-            overrides["tool_choice"] = as_tool_choice(overrides["tool_choice"], overrides.get("tools") or ())
         return self._request(overrides, messages=to_core(messages))
 
     @override
@@ -229,10 +226,12 @@ class ChatDS4(Adapter, BaseChatModel):
         """
         with translate_errors():
             bound = {**kwargs, "tools": as_openai_tools(tools)}
-            bound["tool_choice"] = as_tool_choice(tool_choice, bound["tools"])
+            tool_choice = "required" if tool_choice is True else tool_choice or None
+            choice_of(tool_choice, [as_tool(tool) for tool in bound["tools"]])
             if response_format is not None and not isinstance(response_format, dict):
-                response_format = response_format_of(response_format)
-        bound |= {"strict": strict, "parallel_tool_calls": parallel_tool_calls, "response_format": response_format}
+                response_format = as_response_format(response_format)
+        bound |= {"strict": strict, "parallel_tool_calls": parallel_tool_calls}
+        bound |= {"tool_choice": tool_choice, "response_format": response_format}
         return self.bind(**{name: value for name, value in bound.items() if value is not None})
 
     @override
@@ -287,9 +286,9 @@ class ChatDS4(Adapter, BaseChatModel):
             name = tool["function"]["name"]
             choice = {"type": "function", "function": {"name": name}}
             llm = self.bind_tools([tool], tool_choice=choice, strict=strict, parallel_tool_calls=False, **kwargs)
-            return llm, tool_parser(schema, name)
-        wanted = {"type": "json_object"} if schema is None else response_format_of(schema)
-        return self.bind(response_format=wanted, **kwargs), text_parser(schema)
+            return llm, parser_of(schema, from_call=True)
+        wanted = {"type": "json_object"} if schema is None else as_response_format(schema)
+        return self.bind(response_format=wanted, **kwargs), parser_of(schema, from_call=False)
 
     # ------------------------------------------------------------------------------------------------- identity
 

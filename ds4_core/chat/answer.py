@@ -9,7 +9,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from ds4_core.chat import constraints
 from ds4_core.chat.encoding import check_effort, encode_request
 from ds4_core.chat.events import Event, Finish, FinishReason
 from ds4_core.chat.messages import Message, ToolCall
@@ -17,6 +16,7 @@ from ds4_core.chat.request import ChatRequest
 from ds4_core.chat.roundtrip import ParseTurn
 from ds4_core.chat.stream import ScoredToken, StreamDecoder, parse_turn
 from ds4_core.chat.thinking import ThinkingBudget
+from ds4_core.chat.tools import choice_of
 from ds4_core.engine import Engine
 from ds4_core.errors import ContextOverflowError
 from ds4_core.generation import GenerationEnd, SampledToken, TokenEvent, TokenRequest
@@ -105,7 +105,7 @@ class _Answer:
         vocabulary = engine.model
         n_ctx = engine._n_ctx_of_request(request.n_ctx)
         check_effort(request.effective_effort, n_ctx)
-        choice = constraints.choice_of(request.tool_choice, request.tools)
+        choice = choice_of(request.tool_choice, request.tools)
         prompt = prompt_tokens(vocabulary, request)
         reasoning = _is_thinking(vocabulary, prompt)
         guide = _guide(vocabulary, request, n_ctx, len(prompt), reasoning=reasoning)
@@ -327,6 +327,8 @@ def _guide(model: Model, request: ChatRequest, n_ctx: int, n_prompt: int, *, rea
     room = n_ctx - n_prompt
     guide: Guide | None = None
     if request.tools or request.response_format is not None:
+        from ds4_core.chat import constraints  # takes a while to import, and most requests ask for nothing
+
         plan = constraints.compile(
             request,
             model,

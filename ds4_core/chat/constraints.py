@@ -6,7 +6,6 @@ import json
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Any
 
 from ds4_core.chat import lark, patterns
@@ -20,7 +19,7 @@ from ds4_core.chat.response_format import ResponseFormat
 from ds4_core.chat.schema import Schemas
 from ds4_core.chat.shapes import Part
 from ds4_core.chat.syntax import Syntax
-from ds4_core.chat.tools import Tool
+from ds4_core.chat.tools import Tool, choice_of
 from ds4_core.chat.values import Values
 from ds4_core.chat.vocabulary import Vocabulary, vocabulary_of
 from ds4_core.errors import InvalidRequestError, UnsupportedError
@@ -69,34 +68,6 @@ def compile(  # noqa: A001 - what it does
     if request.max_tokens is not None:
         guide.limit(request.max_tokens)
     return guide
-
-
-def choice_of(given: Any, tools: tuple[Tool, ...]) -> str:
-    """The choice as "auto", "none", "required", or "=" and a name; `given` is the tool_choice of `compile`.
-
-    Raises:
-        InvalidRequestError: It is none, or no tool of the request.
-    """
-    if given is None:
-        return "auto"
-    is_name = isinstance(given, Mapping)
-    if isinstance(given, Mapping):
-        function = given.get("function")
-        given = function.get("name") if isinstance(function, Mapping) else given.get("name")
-    if not isinstance(given, str):
-        raise InvalidRequestError(
-            f"tool_choice={given!r:.80}: it must be auto, none, required, any or the name of a tool"
-        )
-    if not is_name and given in ("auto", "none"):
-        return given
-    if not is_name and given in ("required", "any"):
-        if not tools:
-            raise InvalidRequestError(f"tool_choice={given!r}, and the request has no tools")
-        return "required"
-    if all(tool.name != given for tool in tools):
-        names = ", ".join(tool.name for tool in tools) or "none"
-        raise InvalidRequestError(f"tool_choice={given!r:.80} is no tool of the request; its tools: {names}")
-    return "=" + given
 
 
 def plan_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +99,41 @@ def as_tools(tools: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool, ..
             raise InvalidRequestError(f"tools[{index}] has the name {tool.name!r} of another tool; rename one of them")
         converted[tool.name] = tool
     return tuple(converted.values())
+
+
+#: Choices that name no tool, in the words of all providers.
+_CHOICES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+
+
+def choice_of(given: Any, tools: Sequence[Tool]) -> str:
+    """Which tools a request wants called: "auto", "none", "required", or "=" and a name.
+
+    Args:
+        given: "auto" (text, or calls; with a response format that, or calls), "none", "required" or "any", the name of
+            a tool, or a dict: {"type": "function", "function": {"name": ...}}, {"type": "tool", "name": ...} or
+            {"type": "any"}; None is "auto".
+        tools: Those of the request.
+
+    Raises:
+        InvalidRequestError: It is none of these, or no tool of the request.
+    """
+    if given is None:
+        return "auto"
+    name, word = given, _CHOICES.get(given) if isinstance(given, str) else None
+    if isinstance(given, Mapping):
+        function = given.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else given.get("name")
+        word = _CHOICES.get(str(given.get("type"))) if name is None else None
+    if word is None and not isinstance(name, str):
+        raise InvalidRequestError(
+            f"tool_choice={given!r:.80}: it must be auto, none, required, any or the name of a tool"
+        )
+    if word == "required" and not tools:
+        raise InvalidRequestError(f"tool_choice={given!r}, and the request has no tools")
+    if word is None and all(tool.name != name for tool in tools):
+        names = ", ".join(tool.name for tool in tools) or "none"
+        raise InvalidRequestError(f"tool_choice={given!r:.80} is no tool of the request; its tools: {names}")
+    return word or f"={name}"
 
 
 def tools_section(tools: Iterable[Tool]) -> list[Segment]:
