@@ -18,9 +18,6 @@ from ds4_core.chat import ToolCall
 from ds4_core.testing import Scripted, ScriptedEngine
 from llama_index_ds4 import DS4LLM
 
-# Agents are pydantic models whose every attribute their workflow looks at, the deprecated ones too.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:inspect")
-
 CUT = '\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="true">Par'
 
 
