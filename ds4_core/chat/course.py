@@ -16,6 +16,7 @@ from ds4_core.errors import InternalError, InvalidRequestError
 _CANDIDATES = 48
 _AT_ONCE = 2048
 _MAX_TABLES = 2048
+_TABLE_BYTES = 16 << 20  # their masks in one grammar take no more
 _MAX_MASKS = 4
 
 
@@ -193,7 +194,7 @@ class Course:
         tables = self._grammar.tables
         table = tables.get(key)
         if table is None:
-            if len(tables) >= _MAX_TABLES:
+            if len(tables) >= min(_MAX_TABLES, _TABLE_BYTES // (_MAX_MASKS * self._size) + 1):
                 tables.clear()
             table = tables[key] = self._new_table()
         return table
