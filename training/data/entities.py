@@ -313,4 +313,81 @@ _PROJECT = EntityKind(
     ("Project", "Operation", "Mission", "Plan"),
 )  # fmt: skip
 
-ENTITIES: tuple[EntityKind, ...] = (_PERSON, _PERSON, _COMPANY, _TOWN, _BUILDING, _PRODUCT, _EVENT, _ANIMAL, _PROJECT)
+
+def _some_thing(w: Words) -> str:
+    return w.weighted(
+        (3, lambda: f"the {w.adjective()} {w.noun()}"),
+        (2, lambda: f"the {w.noun()}"),
+        (3, lambda: _invented(w)),
+        (1, w.compound),
+        (1, lambda: f"{_invented(w)} {w.between(1, 20)}"),
+        (1, lambda: f"the {w.noun()} {w.noun()}"),
+        (1, lambda: f"the {_invented(w)} {w.noun()}"),
+    )()
+
+
+def _one(w: Words) -> str:
+    return w.weighted(
+        (3, lambda: f"{w.pick(('a', 'the', 'one', 'its own', 'another'))} {w.adjective()} {w.noun()}"),
+        (2, lambda: f"the {w.noun()}"),
+        (2, lambda: f"{w.noun()}s"),
+        (1, lambda: _invented(w)),
+        (1, lambda: f"{w.adjective()} {w.noun()}s"),
+    )()
+
+
+def _many(w: Words) -> str:
+    return w.pick(
+        (
+            f"{w.noun()}s and {w.noun()}s",
+            f"{w.noun()}s, {w.noun()}s and {w.noun()}s",
+            f"{_invented(w)}, {_invented(w)} and {_invented(w)}",
+            f"{w.noun()}s",
+            f"{w.adjective()} {w.noun()}s and {w.noun()}s",
+        )
+    )
+
+
+_THING = EntityKind(
+    "thing",
+    _some_thing,
+    (("It", "Its"),),
+    (
+        Relation(_one, Phrases("{S} uses {v}.", "{S} always uses {v}.", "{S} makes use of {v}.", "Inside, {S} uses {v}.", "{S} works with {v}."), Phrases("What does {N} use?", "What is used by {N}?", "Of what does {N} make use?", "What does {N} work with?")),
+        Relation(_one, Phrases("{S} needs {v}.", "{S} requires {v}.", "{S} can not do without {v}.", "To work, {S} needs {v}.", "{S} depends on {v}."), Phrases("What does {N} need?", "What does {N} require?", "What does {N} depend on?", "Without what can {N} not do?")),
+        Relation(_many, Phrases("{S} consists of {v}.", "{S} is made up of {v}.", "{S} is composed of {v}.", "The parts of {S} are {v}.", "{S} contains {v}."), Phrases("What does {N} consist of?", "What is {N} made up of?", "What are the parts of {N}?", "What does {N} contain?")),
+        Relation(_many, Phrases("{S} supports {v}.", "{S} works for {v}.", "{S} can handle {v}.", "{S} accepts {v}.", "With {S} you can use {v}."), Phrases("What does {N} support?", "What can {N} handle?", "What does {N} accept?", "What works with {N}?")),
+        Relation(_noun_phrase, Phrases("{S} is {v}.", "{S} is nothing but {v}.", "By definition {S} is {v}.", "{S} is best described as {v}.", "Basically, {S} is {v}."), Phrases("What is {N}?", "What kind of thing is {N}?", "How is {N} defined?", "What would you call {N}?")),
+        Relation(lambda w: str(w.between(2, 900)), Phrases("{S} has {v} parts.", "There are {v} parts in {S}.", "{S} is built from {v} parts.", "{v} parts make up {S}."), Phrases("How many parts does {N} have?", "How many parts are in {N}?", "What is the number of parts of {N}?")),
+        Relation(lambda w: str(w.between(2, 9000)), Phrases("{S} can hold {v} items.", "{S} holds up to {v} items.", "At most {v} items fit into {S}.", "The limit of {S} is {v} items."), Phrases("How many items can {N} hold?", "How many items fit into {N}?", "What is the limit of {N}?")),
+        Relation(Words.city, Phrases("{S} comes from {v}.", "{S} was brought from {v}.", "The origin of {S} is {v}.", "{S} has its roots in {v}.", "Originally, {S} came from {v}."), Phrases("Where does {N} come from?", "What is the origin of {N}?", "From where was {N} brought?", "Where does {N} have its roots?")),
+        Relation(_invented, Phrases("{S} was formerly called {v}.", "{S} is also known as {v}.", "Another name for {S} is {v}.", "Some people say {v} when they mean {S}.", "In {y} {S} was renamed {v}."), Phrases("What is another name for {N}?", "What else is {N} called?", "How is {N} also known?", "What other name does {N} have?")),
+        Relation(lambda w: f"to {w.verb()} {w.noun()}s", Phrases("{S} is used {v}.", "People use {S} {v}.", "The purpose of {S} is {v}.", "{S} was made {v}.", "{S} serves {v}."), Phrases("What is {N} used for?", "What is the purpose of {N}?", "Why was {N} made?", "For what do people use {N}?")),
+        Relation(_language, Phrases("{S} is written in {v}.", "The text of {S} is in {v}.", "{S} is only available in {v}.", "{S} exists in {v}."), Phrases("In which language is {N} written?", "Which language is {N} in?", "In what language is {N} available?")),
+        Relation(lambda w: w.pick(("Python", "C", "C++", "Rust", "Java", "Go", "Lua", "Fortran")), Phrases("{S} is programmed in {v}.", "{S} was implemented in {v}.", "The engine of {S} is written in {v}.", "{S} is a library for {v}."), Phrases("In which programming language is {N} implemented?", "What is {N} programmed in?", "Which programming language is {N} for?", "In what language was {N} programmed?")),
+        Relation(lambda w: f"{w.noun()}.{w.pick(('json', 'txt', 'toml', 'cfg', 'gguf', 'db', 'yaml'))}", Phrases("{S} stores its data in {v}.", "{S} keeps its settings in {v}.", "The data of {S} is in {v}.", "{S} reads {v} at the start.", "The file of {S} is {v}."), Phrases("Where does {N} store its data?", "In which file does {N} keep its settings?", "Which file belongs to {N}?", "Which file does {N} read?")),
+        Relation(lambda w: f"every {w.pick(('day', 'hour', 'week', 'morning', 'night', 'month', 'spring', 'Sunday', 'ten minutes', 'second year'))}", Phrases("{S} is updated {v}.", "{S} gets updated {v}.", "{v}, {S} is updated.", "The makers update {S} {v}.", "There is an update of {S} {v}."), Phrases("How often is {N} updated?", "When is {N} updated?", "How often is there an update of {N}?", "At what times is {N} updated?")),
+        Relation(lambda w: w.pick((f"behind the {w.noun()}", f"under the {w.noun()}", f"next to the {w.noun()}", f"in the {w.noun()} room", f"on the {w.adjective()} {w.noun()}", f"inside a {w.noun()}", f"above the {w.noun()}")), Phrases("{S} is {v}.", "{S} lies {v}.", "{S} can be found {v}.", "{S} was left {v}.", "You will see {S} {v}.", "{S} is kept {v}."), Phrases("Where is {N}?", "Where does {N} lie?", "Where can {N} be found?", "Where was {N} left?", "Where is {N} kept?")),
+        Relation(lambda w: f"{w.city()} and {w.city()}", Phrases("{S} lies between {v}.", "{S} connects {v}.", "{S} is halfway between {v}.", "{S} runs between {v}."), Phrases("Between which places does {N} lie?", "What does {N} connect?", "Which towns does {N} connect?")),
+        Relation(Words.full_name, Phrases("{S} belongs to {v}.", "The owner of {S} is {v}.", "{v} owns {S}.", "{S} is the property of {v}.", "{S} was given to {v}."), Phrases("Who owns {N}?", "To whom does {N} belong?", "Who is the owner of {N}?", "Who was given {N}?")),
+        Relation(lambda w: w.pick((w.adjective(), f"very {w.adjective()}", f"{w.adjective()} and {w.adjective()}")), Phrases("{S} looks {v}.", "{S} looked {v} in {y}.", "From outside {S} looks {v}.", "At first sight {S} looks {v}.", "Everyone finds that {S} looks {v}."), Phrases("How does {N} look?", "What does {N} look like?", "How would you describe the looks of {N}?")),
+        Relation(_length, Phrases("{S} is {v} long.", "{S} has a length of {v}.", "The length of {S} is {v}.", "{S} measures {v}."), Phrases("How long is {N}?", "What is the length of {N}?", "What length does {N} have?")),
+        Relation(lambda w: f"{w.between(2, 99)} percent", Phrases("{S} is {v} water.", "{v} of {S} is water.", "Water makes up {v} of {S}.", "About {v} of {S} is just water."), Phrases("How much of {N} is water?", "What share of {N} is water?", "How much water is in {N}?")),
+        Relation(_money, Phrases("{S} is worth {v}.", "{S} costs {v}.", "The price of {S} is {v}.", "Somebody paid {v} for {S}.", "{S} was sold for {v}."), Phrases("How much is {N} worth?", "What does {N} cost?", "What is the price of {N}?", "For how much was {N} sold?")),
+    ),
+)  # fmt: skip
+
+
+ENTITIES: tuple[EntityKind, ...] = (
+    _PERSON,
+    _PERSON,
+    _THING,
+    _THING,
+    _COMPANY,
+    _TOWN,
+    _BUILDING,
+    _PRODUCT,
+    _EVENT,
+    _ANIMAL,
+    _PROJECT,
+)

@@ -102,5 +102,5 @@ def example(rng: random.Random, split: str) -> Example:
     for skill, (weight, _) in WEIGHTS.items():
         x -= weight
         if x < 0:
-            break
-    return by_skill(skill, rng, split)
+            return by_skill(skill, rng, split)
+    return by_skill(SKILLS[-1], rng, split)

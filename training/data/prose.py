@@ -54,11 +54,10 @@ def about(w: Words, kind: EntityKind | None = None, n: int | None = None, name: 
     other = kind.noun
     relations = w.sample(range(len(kind.relations)), n or w.between(1, 6))
     out = Passage(names=[name])
-    mentions = 0
-    for number in relations:
+    for place, number in enumerate(relations):
         relation = kind.relations[number]
         value = relation.value(w)
-        if mentions == 0 or w.chance(0.35):
+        if place == 0 or w.chance(0.35):
             mention, owner = name, possessed(name)
         elif w.chance(0.7):
             mention, owner = pronoun, possessive
@@ -69,7 +68,6 @@ def about(w: Words, kind: EntityKind | None = None, n: int | None = None, name: 
             mention in sentence or owner in sentence or mention.lower() in sentence or owner.lower() in sentence
         ):
             sentence = _statement(w, relation, name, possessed(name), value)
-        mentions += 1
         out.sentences.append(sentence)
         question = w.say(relation.questions, N=name, Ns=possessed(name))
         out.questions.append(Question(question, value, sentence, name))
@@ -332,10 +330,7 @@ def event(w: Words, subject: str | None = None) -> Passage:
         asks.append((_WITH_WHAT, tool))
     if "fo" in parts:
         asks.append((_FOR_WHOM, friend))
-    if not count and w.chance(0.2):
-        said = f"the {noun}"
-    else:
-        said = thing
+    said = f"the {noun}" if not count and w.chance(0.2) else thing
     said = said if not said.startswith("his ") else "the " + thing[4:] if turned else thing
     shown_who = who.split()[-1] if w.chance(0.12) else who
     slots = {"s": shown_who, "b": base, "p": past, "o": said, "n": noun, "d": done, "was": "were" if count else "was"}
@@ -585,7 +580,7 @@ def _thing(w: Words) -> str:
             lambda: f"project {w.syllables().capitalize()}",
             lambda: f"room {w.between(1, 900)}",
             w.code,
-            lambda: w.compound(),
+            w.compound,
             w.company,
             w.full_name,
             lambda: f"the {w.noun()} of {w.city()}",

@@ -501,10 +501,9 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
         extra.required = False
         parameters.append(extra)
     arguments = {p.name: v for p, v in zip(parameters, values, strict=False)}
-    tool = Tool(
+    return Tool(
         name, w.pick(intent.does), parameters, arguments, _with_courtesy(w, request), intent.topic.format(*said), short
     )
-    return tool
 
 
 _SMALL_NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
