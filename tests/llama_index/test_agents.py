@@ -1,5 +1,7 @@
 """Agents of LlamaIndex over DS4LLM: tools in several steps and side by side, errors, hand-off, objects, thinking."""
 
+import asyncio
+
 import pytest
 from llama_index.core.agent.workflow import (
     AgentStream,
@@ -83,6 +85,14 @@ async def test_model_calls_one_tool_for_two_cities_side_by_side(llm):
     _, results, _ = await run(agent, "What is the weather in Paris and in Rome?")
     assert [result.tool_kwargs["city"] for result in results] == ["Paris", "Rome"]
     assert len({result.tool_id for result in results}) == 2
+
+
+async def test_agents_work_beside_each_other(llm):
+    cities = ["Paris", "Rome", "Berlin", "Oslo", "Madrid", "Vienna"]
+    agents = [FunctionAgent(tools=TOOLS, llm=llm) for _ in cities]
+    runs = [run(agent, f"What is the weather in {city}?") for agent, city in zip(agents, cities, strict=True)]
+    done = await asyncio.gather(*runs)
+    assert [[result.tool_kwargs["city"] for result in results] for _, results, _ in done] == [[city] for city in cities]
 
 
 async def test_model_talks_without_a_tool(llm):

@@ -7,7 +7,9 @@ import re
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from pydantic import create_model
 
 from ds4_core.chat import ToolCall
 from ds4_core.errors import GenerationTimeoutError, InvalidRequestError
@@ -226,6 +228,23 @@ async def test_cancelled_task_stops_the_generation(counting, path):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert counting.settled() < 30
+
+
+async def test_object_that_is_left_half_written_stops_the_generation(counting):
+    asked = (create_model("Story", text=(str, ...)), PromptTemplate(STORY))
+    llm = DS4LLM(engine=counting, temperature=0)
+    stream = llm.stream_structured_predict(*asked)
+    next(stream)
+    stream.close()
+    first = counting.settled()
+    stream = await llm.astream_structured_predict(*asked)
+    await anext(stream)
+    del stream
+    async with asyncio.timeout(30):
+        while not counting.is_idle:
+            await asyncio.sleep(0)
+    assert counting.forwards <= 2 * first + AHEAD
+    assert first < 40
 
 
 @pytest.mark.parametrize("path", PATHS)
