@@ -6,7 +6,7 @@ from typing import Any
 
 from training.data.example import Chat, Example
 from training.data.results import any_result, error_result, good_result
-from training.data.skills.openings import chat_for, plain_turn, system_text
+from training.data.skills.openings import chat_for, plain_turn, small_talk_turn, system_text
 from training.data.toolmaking import (
     Listing,
     Tool,
@@ -151,32 +151,16 @@ def _default(schema: dict[str, Any], said: str) -> Any:
     return _DEFAULTS.get(schema.get("type", ""), said)
 
 
-_SMALL_TALK = Phrases(
-    "Hello!",
-    "Hi",
-    "Hello",
-    "Hey there!",
-    "Good morning",
-    "How are you?",
-    "Thanks!",
-    "Hi there",
-    "What's up?",
-    "Good evening!",
-    "ok",
-    "Tell me something",
-    "Hey",
-    "Greetings",
-    "Who are you?",
-    "Nice to meet you",
-)
-
-
 def forced(w: Words) -> Example:
-    """A call is demanded though the user just talks; the prompt does not show the demand, so only these are taught."""
+    """A call is demanded though the user just talks.
+
+    The prompt does not show the demand. What is said is said elsewhere, more often, to be answered in words: so a call
+    stays the second choice, which a grammar that wants a call takes.
+    """
     chat = chat_for(w, share=0.05)
     chat.system(system_text(w, 0.3))
     tool = w.weighted((0.4, intent_tool), (0.3, random_tool), (0.3, function_tool))(w)
-    said = w.say(_SMALL_TALK)
+    said = small_talk_turn(w)
     arguments = {p.name: _default(p.schema, said) for p in tool.parameters if p.required}
     others = several_tools(w, w.pick((1, 1, 2)), tool)
     chat.tools = Listing(w).specs(w.shuffled(others))

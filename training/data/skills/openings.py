@@ -54,3 +54,10 @@ def plain_turn(w: Words, chat: Chat) -> None:
     user, answer, thought, check = exchange(w, offered=offered)
     chat.user(user)
     chat.answer(answer, thought, **check)
+
+
+def small_talk_turn(w: Words) -> str:
+    """What a user says who just talks."""
+    from training.data.skills.talk import small_talk_text  # which needs this module
+
+    return small_talk_text(w)

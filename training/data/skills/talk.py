@@ -230,6 +230,11 @@ def _small_talk(w: Words) -> Exchange:
     return _varied(w, w.say(phrases)), answer, "This is small talk.", {}
 
 
+def small_talk_text(w: Words) -> str:
+    """What a user says who just talks."""
+    return _small_talk(w)[0]
+
+
 def _varied(w: Words, text: str) -> str:
     x = w.rng.random()
     if x < 0.7:
