@@ -41,12 +41,8 @@ from ds4_core.errors import InvalidRequestError
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
 
-_ROLES = {
-    "developer": "system",
-    "chatbot": "assistant",
-    "model": "assistant",
-    "function": "tool",
-}  # others by their name
+# Other roles have the same name.
+_ROLES = {"developer": "system", "chatbot": "assistant", "model": "assistant", "function": "tool"}
 
 
 class SampledMessage(ChatMessage):

@@ -114,14 +114,13 @@ async def test_query_engine_answers_from_the_best_node_alone(llm, streaming):
         assert str(await query_engine.aquery(QUERY)) == str(response)
 
 
-def test_common_beginning_of_all_prompts_is_computed_once():
-    long_query = QUERY + " Say it in one sentence, please." * 10
+def test_nodes_are_computed_side_by_side():
     passages = [f"Passage {number} says nothing." for number in range(16)]
     with Engine(prefix_bytes_max=2**28) as engine:
         n_layer = engine.info.n_layer
         llm = DS4LLM(engine=engine)
         before = engine.layers_computed
         DS4Reranker(llm=llm).postprocess_nodes(
-            [NodeWithScore(node=TextNode(text=text)) for text in passages], query_str=long_query
+            [NodeWithScore(node=TextNode(text=text)) for text in passages], query_str=QUERY
         )
         assert math.ceil((engine.layers_computed - before) / n_layer) < len(passages)
