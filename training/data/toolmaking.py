@@ -381,7 +381,9 @@ def function_tool(w: Words) -> Tool:
         value: Any = w.integer() if kind == "integer" else w.decimal() if kind == "number" else w.word()
         schema: dict[str, Any] = {"type": kind}
         if kind == "integer" and w.chance(0.2):
-            schema |= {"minimum": -100000, "maximum": 100000}
+            schema |= w.pick(
+                ({"minimum": -100000, "maximum": 100000}, {"exclusiveMaximum": 100000, "exclusiveMinimum": -1000})
+            )
         parameters.append(Parameter(key, schema, value, ""))
     values = [f"'{p.value}'" if isinstance(p.value, str) and w.chance(0.5) else said_value(p.value) for p in parameters]
     request = w.say(
