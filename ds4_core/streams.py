@@ -235,9 +235,10 @@ class _LoopMailbox:
         return len(self.events)
 
     def _wake(self) -> None:
-        # On the scheduler's thread. Who comes too late to be woken looks for himself; see get.
+        # On the scheduler's thread. Who comes too late to be woken looks for himself; see get. No more than wait now:
+        # who is woken may have taken the event and wait for the next one already.
         with suppress(IndexError):
-            while True:
+            for _ in range(len(self._waiters)):
                 waiter = self._waiters.popleft()
                 if not call_in_loop(waiter.get_loop(), _resume, waiter) and self.abandon is not None:
                     self.abandon.set()  # the loop is gone: nobody will take anything any more

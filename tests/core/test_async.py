@@ -2,14 +2,17 @@
 
 import asyncio
 import gc
+import itertools
 import random
 import threading
 import weakref
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from ds4_core import AsyncEngine, CancelFlag, Engine, GenerationCancelled
+from ds4_core import streams as streams_module
 from ds4_core.errors import ContextOverflowError, EngineClosedError, GenerationTimeoutError
 from ds4_core.generation import LOOKAHEAD, PrefillProgress, SampledToken
 from ds4_core.scheduler import Scheduler
@@ -116,16 +119,28 @@ async def test_progress_arrives_while_the_prefill_runs(watch):
         assert [event.done for event in rest if isinstance(event, PrefillProgress)] == [32, 48, 60]
 
 
-async def test_loop_turns_while_a_long_prompt_is_computed(own, watch):
-    stream = own.agenerate(prompt(2000), max_tokens=1)
-    task = asyncio.create_task(gather_events(stream))
-    turns = {}
-    while not task.done():
-        turns[len(watch.steps)] = turns.get(len(watch.steps), 0) + 1
-        await asyncio.sleep(0)
-    await task
-    assert len(watch.steps) >= 4
-    assert all(turns.get(n, 0) > 5 for n in (1, 2, 3))
+async def test_loop_turns_while_the_engine_computes(own, watch):
+    # Turns between two layers of one forward: one that kept the loop away would give none, however long it took.
+    turns = []
+    async with asyncio.timeout(PATIENCE_S):
+        for seed in itertools.count():
+            task = asyncio.create_task(gather_events(own.agenerate(prompt(3000, seed), max_tokens=1)))
+            seen = set()
+            while not task.done():
+                seen.add((len(watch.steps), own.layers_computed))
+                await asyncio.sleep(0)
+            await task
+            turns.append(Counter(step for step, _ in seen))
+            if max(turns[-1].values()) > 2:
+                return
+
+
+async def test_an_event_wakes_who_waits_for_it_once(own, monkeypatch):
+    wakes = []
+    call = streams_module.call_in_loop
+    monkeypatch.setattr(streams_module, "call_in_loop", lambda *args: (wakes.append(args), call(*args))[1])
+    events = await gather_events(own.agenerate(prompt(20), max_tokens=200, **GREEDY))
+    assert 0 < len(wakes) <= len(events) + 1  # the end is no event
 
 
 # -- giving up ---------------------------------------------------------------------------------------------------------
@@ -345,20 +360,20 @@ async def test_deadline_while_prefilling(own):
 
 async def test_deadline_while_waiting_for_a_place(watch):
     with warm_engine(max_running=1) as engine:
-        running = engine.agenerate(prompt(3000, 1), max_tokens=5, **GREEDY)
-        task = asyncio.create_task(gather_events(running))
-        waiting = engine.agenerate(prompt(20, 2), timeout_s=0.01)
-        await asyncio.sleep(0)
+        watch.hold_after(2)
+        task = asyncio.create_task(gather_events(engine.agenerate(prompt(3000, 1), max_tokens=5, **GREEDY)))
+        await asyncio.to_thread(watch.wait_until_held)
+        waiting = await engine.agenerate(prompt(20, 2), timeout_s=1e-9).start()
+        watch.release()
         with pytest.raises(GenerationTimeoutError):
             await gather_events(waiting)
         assert watch.of(waiting) == []
         assert len(tokens_of(await task)) == 5
 
 
-async def test_deadline_while_its_consumer_takes_nothing(own, pauses):
+async def test_deadline_while_its_consumer_takes_nothing(own):
     base = kv_bytes(own)
-    stream = await own.agenerate(prompt(20), timeout_s=1.0, **GREEDY).start()
-    await asyncio.to_thread(pauses.wait_for_one)
+    stream = await own.agenerate(prompt(20), timeout_s=0.1, **GREEDY).start()
     while not stream._work.finished:
         await asyncio.to_thread(settled, own)
     await freed(own, base)
@@ -377,12 +392,12 @@ async def test_stalled_consumer_blocks_nobody_and_is_computed_no_further(own, pa
     assert stalled._work.paused
     assert len(stalled._work.tokens) <= LOOKAHEAD
     await asyncio.to_thread(settled, own)
-    after, rounds = own.layers_computed, pauses.left
+    after, rounds = own.layers_computed, pauses.left(own)
     assert after > computed
     for _ in range(50):
         await asyncio.sleep(0)
     assert own.layers_computed == after
-    assert pauses.left == rounds
+    assert pauses.left(own) == rounds
     assert tokens_of(await gather_events(stalled)) == expected
 
 
