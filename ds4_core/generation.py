@@ -283,6 +283,7 @@ class Generation(Work[None]):
         self.keep: int | None = None
         self.paused = False
         self._told = 0
+        self._kept: list[TokenEvent] = []
         self.asked_at = time.monotonic()
         self.deadline = math.inf if request.timeout_s is None else self.asked_at + request.timeout_s
         self.admitted_at: float | None = None
@@ -433,24 +434,38 @@ class Generation(Work[None]):
     def _tell(self, event: SampledToken) -> None:
         self._drawn_at.append(time.monotonic())
         self.tokens.append(event.token)
-        self.emit(event)
+        self._kept.append(event)
 
     def emit_progress(self, pos: int) -> None:
         """Tells how much of the prompt is computed; once for each position, also after parking."""
         if self._told < pos <= self.n_prompt:
             self._told = pos
-            self.emit(PrefillProgress(pos, self.n_prompt, self.cached))
+            self._kept.append(PrefillProgress(pos, self.n_prompt, self.cached))
+
+    def hand_out(self) -> None:
+        """Emits what was told since the last time."""
+        kept, self._kept = self._kept, []
+        for event in kept:
+            self.emit(event)
+
+    @property
+    def n_not_taken(self) -> int:
+        """Events that were told and not taken, handed out or not."""
+        return self.backlog() + len(self._kept)
 
     def finish(self, result: None = None, error: BaseException | None = None) -> None:
-        """As `Work.finish`; the guide goes with the thread that it was made on."""
+        """As `Work.finish`, after everything that was told; the guide goes with the thread that it was made on."""
         self.lead = None
-        super().finish(result, error)
+        try:
+            self.hand_out()
+        finally:
+            super().finish(result, error)
 
     def end(self) -> None:
-        """Emits the end after the last token, and finishes."""
+        """Tells the end after the last token, and finishes."""
         end = self.end_after(len(self.tokens))
         stop_token = self.tokens[-1] if self.tokens[-1] in self.stops else None
-        self.emit(end._replace(reason="length" if stop_token is None else "stop", stop_token=stop_token))
+        self._kept.append(end._replace(reason="length" if stop_token is None else "stop", stop_token=stop_token))
         self.finish()
 
     def end_after(self, n_tokens: int) -> GenerationEnd:

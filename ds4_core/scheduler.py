@@ -63,6 +63,7 @@ class Scheduler:
         self._ops: deque[SessionWork[Any]] = deque()  # in the order they were asked
         self._running: list[Generation] = []  # in the order they were admitted
         self._paused: list[Generation] = []
+        self._telling: list[Generation] = []  # those who have told something that is not handed out
         self._step = Step(shared, self._stopping)
         self._admission = Admission(shared, self._running, self._paused)
 
@@ -207,6 +208,8 @@ class Scheduler:
             with shared.compute_lock:
                 self._drain_inbox()
                 self._drop_ended()
+                if self._ops or self._admission.waiting:  # that may take long
+                    self._hand_out()
                 self._start_ops(ptr)
                 self._resume()
                 self._pause_those_ahead()
@@ -334,7 +337,10 @@ class Scheduler:
         """One forward over everything that can move; False when nothing can."""
         step = self._step
         feeding = [work for work in self._ops if work.feed is not None]
-        if not step.prepare(self._running, feeding, self._options.step_tokens):
+        moves = step.prepare(self._running, feeding, self._options.step_tokens)
+        # Who is woken by it finds the GIL free, and this thread need not wake him again when it gives the GIL away.
+        self._hand_out()
+        if not moves:
             return False
         step.forward(ptr)
         # Rows first: whoever goes on may compute something, and with that they are gone. Failures last: they may take
@@ -376,13 +382,22 @@ class Scheduler:
 
     def _pause_those_ahead(self) -> None:
         # A consumer that takes nothing does not keep the engine busy.
-        ahead = [g for g in self._running if not g.prefilling and g.backlog() >= LOOKAHEAD and not g.given_up]
+        ahead = [g for g in self._running if g.n_not_taken >= LOOKAHEAD and not g.prefilling and not g.given_up]
+        if ahead:
+            self._hand_out()
         for generation in ahead:
+            if generation.backlog() < LOOKAHEAD:  # taken at once
+                continue
             self._running.remove(generation)
             self._paused.append(generation)
             generation.paused = True
             if generation.backlog() < LOOKAHEAD // 2:  # taken meanwhile, by someone who did not see that it is paused
                 self._inbox.put(None)
+
+    def _hand_out(self) -> None:
+        for generation in self._telling:
+            generation.hand_out()
+        self._telling.clear()
 
     def _begin_guides(self) -> None:
         for generation in [generation for generation in self._running if generation.must_begin]:
@@ -392,6 +407,7 @@ class Scheduler:
                 self._end(generation, failure)
 
     def _generation_moved(self, generation: Generation, n: int) -> None:
+        self._telling.append(generation)
         try:
             covered = generation.reach(n)
             if generation.prefilling:
@@ -417,6 +433,7 @@ class Scheduler:
     def _end_all(self, why: Callable[[], DS4Error]) -> None:
         # Each with an error of its own, and each whatever happens to the others. What they hold is freed first.
         self._step.clear()
+        self._telling.clear()
         ending: list[Work[Any]] = [*self._ops, *self._generations()]
         running = [work.running for work in self._ops if work.running is not None]
         self._ops.clear()

@@ -184,6 +184,12 @@ class _Play(Generation):
     def play(self, event: SampledToken) -> None:
         """Takes the next token."""
         self._tell(event)
+        self.hand_out()
+
+    def emit_progress(self, pos: int) -> None:
+        """As `Generation.emit_progress`, handed out at once."""
+        super().emit_progress(pos)
+        self.hand_out()
 
     def end(self) -> None:
         """As `Generation.end`, also without any token."""
