@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from contextlib import contextmanager
 
 from ds4_core import Engine
@@ -128,19 +129,21 @@ class Pauses:
     """Counts how often schedulers had nothing to compute and waited; tells when one does."""
 
     def __init__(self, monkeypatch):
-        self.count = 0
-        self.left = 0
+        self._left = Counter()
         self._waiting = threading.Semaphore(0)
         wait = Scheduler._wait
 
         def watched(scheduler):
-            self.count += 1
             self._waiting.release()
             wait(scheduler)
-            self.left += 1
+            self._left[scheduler] += 1
 
         monkeypatch.setattr(Scheduler, "_wait", watched)
 
     def wait_for_one(self):
         """Returns when a scheduler is about to wait."""
         assert self._waiting.acquire(timeout=PATIENCE_S)
+
+    def left(self, engine):
+        """How often the scheduler of this engine has gone on afterwards."""
+        return self._left[Scheduler.of(engine._shared())]

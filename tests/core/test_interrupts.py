@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from queue import SimpleQueue
 
 import numpy as np
@@ -46,8 +45,9 @@ def interrupted(work, delay):
     """Runs `work` with a signal after `delay` seconds; True when the signal came before the end."""
     try:
         try:
-            # Again and again: the interpreter drops an exception that comes inside a callback of a weak reference.
-            signal.setitimer(signal.ITIMER_REAL, delay, 0.05)
+            # Again and again: the interpreter drops an exception that comes inside a callback of a weak reference. Not
+            # soon: the next one must not come before this thread has left here.
+            signal.setitimer(signal.ITIMER_REAL, delay, 1)
             work()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -94,6 +94,7 @@ def test_interrupts_leave_no_lock_no_pin_and_no_session_behind(tiny_path, handle
     draw = random.Random(4)
     with Engine(tiny_path, n_threads=1) as engine:
         shared = engine.open()._shared()
+        engine.session(64).close()  # starts the thread: `Thread.start` itself can be torn apart
         hits = 0
         for _ in range(200):
 
@@ -277,25 +278,31 @@ def test_errors_that_a_later_piece_would_have_are_told_before_anything_is_comput
         assert session.tokens == [1]
 
 
-def sync_and_wait(session, tokens):
-    session.sync(tokens)
-    time.sleep(10)  # the machine was faster than the timer
-
-
-def test_ctrl_c_stops_a_long_prompt_soon(tiny_path):
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system can not send signals to threads")
+def test_ctrl_c_in_the_middle_of_a_forward_stops_a_long_prompt(tiny_path):
     tokens = [8] * 4000
     with Engine(tiny_path, n_threads=1, n_batch=64) as engine, engine.session(4096) as session:
         session.eval(1)
-        main = threading.main_thread().ident
-        timer = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT))
-        timer.start()
+        before, told = engine.layers_computed, threading.Event()
+
+        def interrupt():
+            while engine.layers_computed < before + 3:
+                pass
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            told.set()
+
+        def sync_and_wait():
+            helper.start()
+            session.sync(tokens)
+            told.wait(30)  # it was faster than the signal
+
+        helper = threading.Thread(target=interrupt)
         try:
             with pytest.raises(KeyboardInterrupt):
-                sync_and_wait(session, tokens)
+                sync_and_wait()
         finally:
-            timer.join()
-        if session.pos < 4000:
-            assert session.tokens == tokens[: session.pos]
+            helper.join()
+        assert session.tokens == tokens[: session.pos]
         assert_exact_beginning(engine, session)
 
 

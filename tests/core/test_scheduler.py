@@ -135,9 +135,12 @@ def test_errors_before_anything_is_computed(own):
 def test_decoding_request_gets_a_token_in_every_step_of_a_long_prefill(watch, monkeypatch):
     never_pause(monkeypatch)
     with warm_engine(step_tokens=16) as engine:
+        watch.hold_after(3)
         decoding = engine.generate(prompt(5, 1), max_tokens=2000, **GREEDY)
         until_token(decoding)
-        long = engine.generate(prompt(400, 2), max_tokens=1, **GREEDY)
+        watch.wait_until_held()
+        long = engine.generate(prompt(400, 2), max_tokens=1, **GREEDY).start()
+        watch.release()
         list(long)
         decoding.close()
         steps = [dict(lanes) for lanes in watch.steps if any(lane is long._work for lane, _ in lanes)]
@@ -214,7 +217,7 @@ def test_raised_flag_stops_within_one_layer(own):
     for seed in range(3):
         flag = CancelFlag()
         before = own.layers_computed
-        stream = own.generate(prompt(3000, 60 + seed), cancel=flag, max_tokens=1).start()
+        stream = own.generate(prompt(3000, 60 + seed), cancel=flag, **GREEDY).start()
         while own.layers_computed < before + 2 + seed:
             pass
         flag.set()
@@ -354,7 +357,7 @@ def test_closing_the_handle_of_a_stalled_stream_frees_its_memory(own, pauses):
 def test_closing_the_last_handle_ends_everything_within_a_layer():
     engine = Engine("ds4-tiny", n_threads=1, max_running=60).open()
     shared = engine._shared()
-    streams = [engine.generate(prompt(3000, seed), max_tokens=1).start() for seed in range(3)]
+    streams = [engine.generate(prompt(3000, seed), **GREEDY).start() for seed in range(3)]
     while engine.layers_computed < 3:
         pass
     with shared.pinned():  # to count
@@ -412,10 +415,10 @@ def test_nothing_turns_while_nothing_can_be_computed(own, pauses):
     while not all(stream._work.paused for stream in streams):
         settled(own)
     settled(own)
-    rounds = pauses.left
+    rounds = pauses.left(own)
     with warm_engine(max_running=59) as other:  # time passes
         list(other.generate(prompt(500), max_tokens=50, **GREEDY))
-    assert pauses.left - rounds <= 1
+    assert pauses.left(own) - rounds <= 1
 
 
 def test_flag_is_seen_while_nothing_can_be_computed(own, pauses):
@@ -528,7 +531,7 @@ def test_every_work_is_finished_exactly_once_whatever_its_end(monkeypatch):
     fail_once(monkeypatch, MemoryError(), n_lanes=1)
     with pytest.raises(InternalError):
         list(engine.generate(prompt(5)))
-    late = [engine.generate(prompt(900, seed)).start() for seed in range(3)]
+    late = [engine.generate(prompt(900, seed), **GREEDY).start() for seed in range(3)]
     engine.close()
     for stream in late:
         with pytest.raises(EngineClosedError):
