@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic.v1
@@ -12,7 +11,8 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import AddableDict, Runnable, RunnableGenerator
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.json import parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass
@@ -29,13 +29,28 @@ def as_openai_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: What is given is no tool, or one that a service would have to run.
     """
-    converted = [convert_to_openai_tool(tool) for tool in tools]
-    for tool in converted:
-        if not isinstance(tool.get("function"), Mapping):
+    converted = []
+    for tool in tools:
+        made = convert_to_openai_tool(tool)
+        function = made.get("function")
+        if not isinstance(function, Mapping):
             raise InvalidRequestError(
-                f"a tool is {tool!r:.80}: it must be a function; tools that a service runs itself do not exist here"
+                f"a tool is {made!r:.80}: it must be a function; tools that a service runs itself do not exist here"
             )
+        own = _own_schema(tool.tool_call_schema if isinstance(tool, BaseTool) else tool)
+        if own is not None:
+            parameters = {key: value for key, value in own.items() if key not in ("title", "description")}
+            made = {"type": "function", "function": {**function, "parameters": parameters}}
+        converted.append(made)
     return converted
+
+
+def _own_schema(kind: Any) -> dict[str, Any] | None:
+    """What a pydantic class with parts of other classes says itself; LangChain's loses parts that hold themselves."""
+    if not (isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)):
+        return None
+    schema = kind.model_json_schema()
+    return schema if "$defs" in schema else None
 
 
 def json_schema_of(schema: Any) -> dict[str, Any]:
@@ -50,11 +65,7 @@ def json_schema_of(schema: Any) -> dict[str, Any]:
             return dict(inner["schema"])
         if {"function", "parameters", "input_schema", "toolSpec"}.isdisjoint(schema):
             return dict(schema)
-    elif isinstance(schema, type) and issubclass(schema, pydantic.BaseModel):
-        own = schema.model_json_schema()
-        if "$defs" in own:  # what refers to itself can not be written out
-            return own
-    return dict(convert_to_json_schema(schema))
+    return _own_schema(schema) or dict(convert_to_json_schema(schema))
 
 
 def name_of(schema: Any) -> str:
@@ -81,13 +92,6 @@ def schema_as_tool(schema: Any) -> dict[str, Any]:
     parameters = json_schema_of(schema)
     described = {"description": parameters["description"]} if "description" in parameters else {}
     return {"type": "function", "function": {"name": name_of(schema), **described, "parameters": parameters}}
-
-
-def with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """A chain that gives the message, what was read of it, and the error of reading it."""
-    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-    failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=llm) | parsed.with_fallbacks([failed], exception_key="parsing_error")
 
 
 class AnswerParser(BaseCumulativeTransformOutputParser[Any], defer_build=True):
@@ -145,6 +149,45 @@ class AnswerParser(BaseCumulativeTransformOutputParser[Any], defer_build=True):
     @override
     def parse(self, text: str) -> Any:
         return self.parse_result([Generation(text=text)])
+
+
+def with_raw(llm: Runnable[Any, Any], parser: AnswerParser) -> Runnable[Any, Any]:
+    """A chain that gives the message ("raw"), what was read of it ("parsed") and the error of it ("parsing_error")."""
+
+    def read(messages: Iterator[AIMessage]) -> Iterator[AddableDict]:
+        reader = _Reader(parser)
+        for message in messages:
+            yield from reader.take(message)
+
+    async def aread(messages: AsyncIterator[AIMessage]) -> AsyncIterator[AddableDict]:
+        reader = _Reader(parser)
+        async for message in messages:
+            for part in reader.take(message):
+                yield part
+
+    return llm | RunnableGenerator(read, aread)
+
+
+class _Reader:
+    def __init__(self, parser: AnswerParser) -> None:
+        self._parser = parser
+        self._total: Any = None
+        self._parsed: Any = None
+
+    def take(self, message: AIMessage) -> Iterator[AddableDict]:
+        yield AddableDict(raw=message)
+        self._total = message if self._total is None else self._total + message
+        partial = isinstance(self._total, AIMessageChunk) and self._total.chunk_position != "last"
+        parsed = error = None
+        try:
+            parsed = self._parser.parse_result([ChatGeneration(message=self._total)], partial=partial)
+        except OutputParserException as caught:
+            error = caught
+        if not partial:
+            yield AddableDict(parsed=parsed, parsing_error=error)
+        elif parsed is not None and parsed != self._parsed:
+            self._parsed = parsed
+            yield AddableDict(parsed=parsed)
 
 
 def parser_of(schema: Any, *, from_call: bool) -> AnswerParser:

@@ -31,6 +31,7 @@ from langchain_ds4._errors import translate_errors
 from langchain_ds4._messages import Chunks, from_result, to_core
 from langchain_ds4._structured import (
     METHODS,
+    AnswerParser,
     as_openai_tools,
     as_response_format,
     parser_of,
@@ -268,7 +269,7 @@ class ChatDS4(Adapter, BaseChatModel):
 
     def _structured(
         self, schema: Any, method: str, strict: bool | None, kwargs: dict[str, Any]
-    ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
+    ) -> tuple[Runnable[Any, Any], AnswerParser]:
         if method not in METHODS:
             raise InvalidRequestError(f"method={method!r}: it must be one of {', '.join(METHODS)}")
         if schema is None and method != "json_mode":
