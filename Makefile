@@ -20,7 +20,7 @@ PYTHON_PACKAGES := ds4_core langchain_ds4 llama_index_ds4
 
 .DEFAULT_GOAL := demo
 .PHONY: demo install test test-native test-python test-long test-native-sanitizers test-native-threads \
-  test-native-faults test-native-aarch64 fuzz lint format docs docs-serve wheel wheels wheels-try clean
+  test-native-faults test-native-aarch64 fuzz lint format docs docs-serve cookbooks wheel wheels wheels-try clean
 
 # ---------------------------------------------------------------------------------------------------- the environment
 
@@ -149,6 +149,10 @@ docs: $(STAMPS)/docs
 
 docs-serve: $(STAMPS)/docs
 	$(BIN)/mkdocs serve
+
+# Runs the notebooks and writes their outputs into them.
+cookbooks: $(STAMPS)/test
+	$(BIN)/python cookbooks/run.py
 
 # ----------------------------------------------------------------------------------------------------------- release
 

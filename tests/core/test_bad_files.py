@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ds4_core import Engine, Model, errors
-from tests.core import flash_header
+from cookbooks import flash_header
 
 MAX_U64 = 2**64 - 1
 Damage = Callable[[bytearray], object]
