@@ -525,7 +525,9 @@ def _parameter(w: Words, noun: str, complex_share: float, used: set[str]) -> Par
 
 
 def _enumerated(w: Words, noun: str) -> Parameter:
-    choices = list(w.pick(_ENUM_SETS)) if w.chance(0.55) else list({w.word() for _ in range(w.between(2, 5))})
+    choices = (
+        list(w.pick(_ENUM_SETS)) if w.chance(0.55) else list(dict.fromkeys(w.word() for _ in range(w.between(2, 5))))
+    )
     name = w.pick(_ENUM_NAMES) if w.chance(0.7) else identifier(w)
     return _finished(w, name, {"type": "string", "enum": choices}, w.pick(choices), _ENUM_SAID, noun)
 
