@@ -80,4 +80,14 @@ def react(w: Words) -> Example:
         result = any_result(w)
         chat.user(f"Observation: {result.text}")
         chat.answer(f"{ENOUGH}\nAnswer: {result.answer}", kind="react")
+    if not w.heldout and w.chance(0.6):
+        # The long system message is worth another request.
+        if chat.messages[-1]["content"].startswith(NEED):
+            result = any_result(w)
+            chat.user(f"Observation: {result.text}")
+            chat.answer(f"{ENOUGH}\nAnswer: {result.answer}", kind="react")
+        following = w.pick(tools)
+        if following.request != tool.request:
+            chat.user(following.request)
+            chat.answer(action(following), kind="react")
     return chat.example("react", heldout=w.heldout)
