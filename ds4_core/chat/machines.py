@@ -11,6 +11,7 @@ from ds4_core.chat.nodes import NEAR, Machine
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _HEX = frozenset("0123456789abcdefABCDEF")
 _FILLER = " "
+_BLOCK = 32
 
 
 class Length:
@@ -35,7 +36,10 @@ class Length:
         return _FILLER * (self.lo - state)
 
     def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
-        return self.lo
+        # No text costs more than its parts.
+        blocks, least = divmod(self.lo, _BLOCK)
+        shorter = max((price(_FILLER * count) for count in range(_BLOCK if blocks else least + 1)), default=0)
+        return min(self.lo, blocks * price(_FILLER * _BLOCK) + shorter)
 
     def plain(self, state: int) -> bool:  # noqa: D102
         return state >= self.lo

@@ -17,10 +17,11 @@ from ds4_core.model import Model
 #: Token ids and masks; masks are uint32.
 IntArray = np.ndarray[Any, np.dtype[Any]]
 _LONGEST = 64  # bytes of a token that is used to spell with
+_LONG = 256  # bytes of a text whose spelling is kept
 
 
 class Vocabulary:
-    """What constraints know of a vocabulary. Built once for each file; nothing in it changes afterwards.
+    """What constraints know of a vocabulary. Built once for each file; nothing that it says changes afterwards.
 
     Attributes:
         n_vocab: Number of token ids.
@@ -72,6 +73,7 @@ class Vocabulary:
             self.texts[token] = b""
         self.longest = max(map(len, self.texts))
         self._ids: dict[bytes, int] = {}
+        self._spelled: tuple[bytes, list[int], list[int]] = (b"", [0], [0])  # the newest of the long texts
         for token, text in enumerate(self.texts):
             if text and len(text) <= _LONGEST:
                 self._ids.setdefault(text, token)
@@ -145,6 +147,10 @@ class Vocabulary:
 
     def _spellings(self, text: bytes) -> tuple[list[int], list[int]]:
         """From each byte on: how many tokens it takes, and the length of the first."""
+        known, best, step = self._spelled
+        if len(text) > _LONG and known.endswith(text):  # the rest of a text, as generations come nearer to its end
+            begin = len(known) - len(text)
+            return best[begin:], step[begin:]
         n = len(text)
         best = [0] * (n + 1)
         step = [0] * (n + 1)
@@ -156,6 +162,8 @@ class Vocabulary:
                 if best[at + size] + 1 < count and text[at : at + size] in ids:
                     count, length = best[at + size] + 1, size
             best[at], step[at] = count, length
+        if n > _LONG:
+            self._spelled = (text, best, step)
         return best, step
 
 

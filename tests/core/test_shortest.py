@@ -12,9 +12,13 @@ from ds4_core import Model
 from ds4_core.chat import ChatRequest, Message
 from ds4_core.chat.constraints import compile as compile_constraint
 from ds4_core.chat.constraints import plan_of
+from ds4_core.chat.machines import Length
 from ds4_core.chat.request import as_response_format
+from ds4_core.chat.vocabulary import vocabulary_of
 from ds4_core.errors import InvalidRequestError
 from tests.core.random_schemas import draw
+from tests.core.reference_tokenizers import v4_tokenizer_json
+from tests.core.vocab_gguf import write_vocab_gguf
 
 _MESSAGES = (Message("user", "x"),)
 
@@ -128,3 +132,28 @@ def test_an_end_is_found_from_inside_escapes_and_characters(tiny, begun):
     guide.limit(guide.min_tokens_left())
     rest = draw(guide, random.Random(1), tiny.token_eos, tiny.n_vocab)
     (begun.encode("latin-1") + tiny.detokenize(rest)).decode()
+
+
+@pytest.mark.parametrize("real", [False, True], ids=["tiny", "V4"])
+def test_texts_of_a_least_length_are_weighed_by_what_they_cost(tiny, tmp_path, real):
+    path = tmp_path / "v4.gguf"
+    if real:
+        write_vocab_gguf(path, v4_tokenizer_json())
+    with Model(path if real else tiny.path) as model:
+        vocabulary = vocabulary_of(model)
+
+        def price(text):
+            return len(vocabulary.spell(text.encode()))
+
+        for least in (0, 1, 31, 32, 33, 100, 400):
+            worst = Length(least).worst(price)
+            assert max(price(" " * count) for count in range(least + 1)) <= worst <= max(least, 1)
+        text = "a text that is longer than what is spelled anew every time, é日 " * 8
+        whole = vocabulary.prices(text.encode())
+        for begin in (0, 1, 40, 200, len(text) - 3):
+            rest = text[begin:].encode()
+            assert vocabulary.prices(rest) == whole[len(whole) - 1 - len(rest) :]
+            assert len(vocabulary.spell(rest)) == vocabulary.prices(rest)[0]
+            assert b"".join(vocabulary.texts[token] for token in vocabulary.spell(rest)) == rest
+            vocabulary.spell(b"another long text" * 30)
+            assert vocabulary.prices(rest) == whole[len(whole) - 1 - len(rest) :]
