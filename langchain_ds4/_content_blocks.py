@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 
-from ds4_core.chat import (
-    Accumulator,
-    Event,
-    Finish,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallArgumentsDelta,
-    ToolCallEnd,
-    ToolCallStart,
-)
+from ds4_core import chat
+from ds4_core.chat import Event, Finish, ToolCallEnd, ToolCallStart
 from ds4_core.chat.openai_compat import logprobs
 from langchain_ds4._messages import PROVIDER, additional_kwargs, finish_metadata, usage_metadata
 
@@ -75,7 +67,7 @@ class ProtocolEvents:
     def __init__(self, model_name: str, message_id: str) -> None:
         """Begins a generation."""
         self._model_name, self._message_id = model_name, message_id
-        self._total = Accumulator()
+        self._total = chat.Accumulator()
         self._started = False
         self._index = -1
         self._open: str | None = None  # the kind of block that grows: text or reasoning
@@ -92,15 +84,15 @@ class ProtocolEvents:
             self._started = True
             about = {"provider": PROVIDER, "model": self._model_name}
             yield {"event": "message-start", "role": "ai", "id": self._message_id, "metadata": about}
-        if isinstance(event, TextDelta):
+        if isinstance(event, chat.TextDelta):
             yield from self._grow("text", event.text)
-        elif isinstance(event, ReasoningDelta):
+        elif isinstance(event, chat.ReasoningDelta):
             yield from self._grow("reasoning", event.text)
         elif isinstance(event, ToolCallStart):
             yield from self._close()
             self._call = event
             yield self._begin({"type": "tool_call_chunk", "id": event.id, "name": event.name, "args": ""})
-        elif isinstance(event, ToolCallArgumentsDelta):
+        elif isinstance(event, chat.ToolCallArgumentsDelta):
             self._parts.append(event.fragment)
             yield self._delta({"type": "tool-call-delta", "args": event.fragment})
         elif isinstance(event, ToolCallEnd):

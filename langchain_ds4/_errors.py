@@ -45,23 +45,21 @@ def _dual(error: type[core.DS4Error]) -> type[DS4APIError]:
     return dual
 
 
-_API_ERRORS: dict[type[core.DS4Error], type[DS4APIError]] = {
-    error: _dual(error)
-    for error in (
-        core.ModelFileError,
-        core.ModelFormatError,
-        core.InvalidModelError,
-        core.OutOfMemoryError,
-        core.InvalidTokenError,
-        core.ContextFullError,
-        core.EngineStateError,
-        core.EngineClosedError,
-        core.ForkedProcessError,
-        core.NoVocabularyError,
-        core.BackendError,
-        core.InternalError,
-        core.LibraryError,
-    )
+# Those with a class of their own above, and those that pass as they are.
+_OTHERS = (
+    core.DS4Error,
+    core.InvalidRequestError,
+    core.ModelNotFoundError,
+    core.ContextOverflowError,
+    core.GenerationTimeoutError,
+    core.QueueFullError,
+    core.UnsupportedError,
+    core.GenerationCancelled,
+)
+_API_ERRORS = {
+    kind: _dual(kind)
+    for kind in vars(core).values()
+    if isinstance(kind, type) and issubclass(kind, core.DS4Error) and kind not in _OTHERS
 }
 
 

@@ -7,36 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-    ChatMessage,
-    FunctionMessage,
-    HumanMessage,
-    SystemMessage,
-    ToolMessage,
-)
-from langchain_core.messages import ToolCall as LangChainToolCall
+from langchain_core import messages as lc
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from ds4_core.chat import (
-    ChatResult,
-    Event,
-    Finish,
-    GeneratedToolCall,
-    Message,
-    ReasoningDelta,
-    Role,
-    TextDelta,
-    ToolCall,
-    ToolCallArgumentsDelta,
-    ToolCallEnd,
-    ToolCallStart,
-    Usage,
-)
+from ds4_core import chat
+from ds4_core.chat import Finish, GeneratedToolCall, Message, Role, ToolCall
 from ds4_core.chat.messages import to_json
 from ds4_core.chat.openai_compat import logprobs
 from ds4_core.errors import InvalidRequestError
@@ -93,17 +71,17 @@ def _messages(message: BaseMessage) -> list[Message]:
 
 
 def _role(message: BaseMessage) -> Role:
-    if isinstance(message, HumanMessage):
+    if isinstance(message, lc.HumanMessage):
         return "user"
-    if isinstance(message, SystemMessage):
+    if isinstance(message, lc.SystemMessage):
         return "developer" if message.additional_kwargs.get("__openai_role__") == "developer" else "system"
     if isinstance(message, AIMessage):
         return "assistant"
-    if isinstance(message, ToolMessage | FunctionMessage):
+    if isinstance(message, ToolMessage | lc.FunctionMessage):
         return "tool"
-    if isinstance(message, ChatMessage) and message.role in _CHAT_ROLES:
+    if isinstance(message, lc.ChatMessage) and message.role in _CHAT_ROLES:
         return _CHAT_ROLES[message.role]
-    described = f"role {message.role!r}" if isinstance(message, ChatMessage) else f"type {message.type!r}"
+    described = f"role {message.role!r}" if isinstance(message, lc.ChatMessage) else f"type {message.type!r}"
     raise InvalidRequestError(f"its {described} is not known to the model's encoding")
 
 
@@ -177,7 +155,7 @@ def _call_of_block(block: Mapping[str, Any]) -> ToolCall:
 # -- out ---------------------------------------------------------------------------------------------------------------
 
 
-def from_result(result: ChatResult, model_name: str) -> AIMessage:
+def from_result(result: chat.ChatResult, model_name: str) -> AIMessage:
     """A whole generation as one message."""
     calls = result.tool_calls
     metadata = {"model_provider": PROVIDER, **finish_metadata(result.finish, model_name)}
@@ -197,12 +175,12 @@ def from_result(result: ChatResult, model_name: str) -> AIMessage:
     )
 
 
-def valid_call(call: GeneratedToolCall) -> LangChainToolCall:
+def valid_call(call: GeneratedToolCall) -> lc.ToolCall:
     """A complete call, its arguments parsed."""
     return tool_call(name=call.name, args=json.loads(call.arguments), id=call.id)
 
 
-def additional_kwargs(result: ChatResult) -> dict[str, Any]:
+def additional_kwargs(result: chat.ChatResult) -> dict[str, Any]:
     """What the message of a result keeps beside its content: the thinking, and what later requests need of it."""
     thinking = {"reasoning_content": result.reasoning} if result.reasoning else {}
     return {**thinking, SIDE_DATA: side_data(result.finish, result.tool_calls)}
@@ -230,17 +208,17 @@ class Chunks:
     def __init__(self, model_name: str) -> None:
         """Begins a generation."""
         self._model_name = model_name
-        self._calls: list[tuple[ToolCallStart, list[str]]] = []
+        self._calls: list[tuple[chat.ToolCallStart, list[str]]] = []
         self._bad: list[GeneratedToolCall] = []
 
-    def take(self, event: Event) -> ChatGenerationChunk | None:
+    def take(self, event: chat.Event) -> ChatGenerationChunk | None:
         """The chunk of an event; None when it changes nothing."""
         metadata: dict[str, Any] = {"model_provider": PROVIDER}
         if event.tokens:
             metadata["logprobs"] = logprobs(event.tokens)
-        if isinstance(event, TextDelta):
+        if isinstance(event, chat.TextDelta):
             message = AIMessageChunk(content=event.text, response_metadata=metadata)
-        elif isinstance(event, ReasoningDelta):
+        elif isinstance(event, chat.ReasoningDelta):
             thought = {"reasoning_content": event.text}
             message = AIMessageChunk(content="", additional_kwargs=thought, response_metadata=metadata)
         elif isinstance(event, Finish):
@@ -258,12 +236,12 @@ class Chunks:
             message = AIMessageChunk(content="", tool_call_chunks=[piece] if piece else [], response_metadata=metadata)
         return ChatGenerationChunk(message=message)
 
-    def _piece(self, event: ToolCallStart | ToolCallArgumentsDelta | ToolCallEnd) -> Any:
-        if isinstance(event, ToolCallStart):
+    def _piece(self, event: chat.ToolCallStart | chat.ToolCallArgumentsDelta | chat.ToolCallEnd) -> Any:
+        if isinstance(event, chat.ToolCallStart):
             self._calls.append((event, []))
             return tool_call_chunk(name=event.name, args="", id=event.id, index=event.index)
         start, fragments = self._calls[event.index]
-        if isinstance(event, ToolCallArgumentsDelta):
+        if isinstance(event, chat.ToolCallArgumentsDelta):
             fragments.append(event.fragment)
             return tool_call_chunk(args=event.fragment, index=event.index)
         if event.complete:
@@ -306,7 +284,7 @@ def finish_metadata(finish: Finish, model_name: str) -> dict[str, Any]:
     return metadata
 
 
-def usage_metadata(usage: Usage) -> UsageMetadata:
+def usage_metadata(usage: chat.Usage) -> UsageMetadata:
     """Token counts in LangChain's form."""
     return UsageMetadata(
         input_tokens=usage.prompt_tokens,

@@ -42,7 +42,7 @@ class DS4DocumentCompressor(BaseDocumentCompressor):
     min_score: float = Field(default=0.0, ge=0, le=1)
     """Documents with a lower score are dropped."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", defer_build=True)
 
     @override
     def compress_documents(

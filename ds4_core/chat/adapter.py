@@ -42,7 +42,8 @@ class Adapter(BaseModel):
     `temperature` to `timeout`, can be given per call too, where it wins. Unknown names are errors in both places.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    # Built when the first one is constructed: imports are short.
+    model_config = ConfigDict(arbitrary_types_allowed=True, defer_build=True)
 
     model: str = Field(
         default_factory=default_model,
