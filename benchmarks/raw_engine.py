@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,11 @@ class RawEngine:
         return seconds
 
     def time_decode(self, prompt: Sequence[int], ids: Sequence[int], *, profiled: bool = False) -> float:
-        """Seconds to append `ids` one at a time after `prompt`, with a greedy draw after each.
+        """Seconds to append `ids` one at a time after `prompt`, with a greedy draw after each."""
+        return sum(self.time_steps(prompt, ids, profiled=profiled))
+
+    def time_steps(self, prompt: Sequence[int], ids: Sequence[int], *, profiled: bool = False) -> list[float]:
+        """The same for each of `ids`.
 
         The drawn token is dropped and the next of `ids` is fed: random models repeat themselves, and one token for ever
         would keep its experts' weights in the cache. `profiled` as in `time_prefill`, without the prompt.
@@ -113,17 +118,18 @@ class RawEngine:
         span.n_tokens = 1
         steps = [tokens + i for i in range(len(ids))]
         failed = 0
+        clock = time.perf_counter
         self.profile(profiled)
-        begin = time.perf_counter()
+        times = [clock()]
         for step in steps:
             span.tokens = step
             failed |= forward(engine, spans, 1, null, err) | span.status | sample(engine, draw, 1, err)
-        seconds = time.perf_counter() - begin
+            times.append(clock())
         self.profile(False)
         self.free(session)
         if failed:
             raise RuntimeError(f"decoding failed: {self.native.message(err)}")
-        return seconds
+        return [after - before for before, after in pairwise(times)]
 
     def profile(self, on: bool) -> None:
         """Starts (counters at zero) or stops timing every op."""
