@@ -29,6 +29,14 @@ FORMATS = {
         + [rf":(:{_HEX}){{1,7}}"]
     ),
     "uuid": r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+    # pydantic's names for one version
+    **{
+        f"uuid{n}": rf"[0-9a-fA-F]{{8}}-[0-9a-fA-F]{{4}}-{n}[0-9a-fA-F]{{3}}-[89abAB][0-9a-fA-F]{{3}}-[0-9a-fA-F]{{12}}"
+        for n in range(1, 9)
+    },
     "uri": rf"[a-zA-Z][a-zA-Z0-9+-]{{0,15}}://{_HOST}(:[0-9]{{1,4}})?(/[a-zA-Z0-9._~+-]*)*(\?[a-zA-Z0-9._~&=+-]*)?"
     r"(#[a-zA-Z0-9._~+-]*)?",
 }
+
+#: Those that say what a text is for and let every text through: pydantic's and OpenAPI's.
+DESCRIBING_FORMATS = ("password", "binary", "path", "file-path", "directory-path")

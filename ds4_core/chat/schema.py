@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from ds4_core.chat import patterns
-from ds4_core.chat.formats import FORMATS
+from ds4_core.chat.formats import DESCRIBING_FORMATS, FORMATS
 from ds4_core.chat.shapes import (
     Array,
     Conj,
@@ -201,11 +201,12 @@ class Schemas:
             raise self._unsupported(path, "the keyword 'pattern'", str(error)) from error
         if "format" in schema:
             name = schema["format"]
-            if not isinstance(name, str) or name not in FORMATS:
+            if not isinstance(name, str) or name not in (*FORMATS, *DESCRIBING_FORMATS):
                 raise self._unsupported(
                     path, f"the keyword 'format' with {name!r:.80}", f"known formats: {', '.join(FORMATS)}"
                 )
-            trees.append(patterns.read(FORMATS[name], search=False))
+            if name in FORMATS:
+                trees.append(patterns.read(FORMATS[name], search=False))
         lo, hi = self._count(schema, "minLength", path) or 0, self._count(schema, "maxLength", path)
         return Text(lo, hi, tuple(trees), path)
 
