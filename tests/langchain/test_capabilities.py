@@ -8,7 +8,12 @@ import threading
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
-from langchain_core.exceptions import ContextOverflowError, ModelInvalidRequestError, ModelRateLimitError
+from langchain_core.exceptions import (
+    ContextOverflowError,
+    ModelInvalidRequestError,
+    ModelRateLimitError,
+    ModelTimeoutError,
+)
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.rate_limiters import BaseRateLimiter
 
@@ -17,7 +22,8 @@ from ds4_core.registry import open_count
 from ds4_core.testing import ScriptedEngine
 from langchain_ds4 import ChatDS4
 from langchain_ds4._errors import translate_errors
-from tests.langchain.test_chat_models import ANSWER, QUESTION, STORY
+from tests.counting import CountingEngine
+from tests.langchain.test_chat_models import AHEAD, ANSWER, QUESTION, STORY
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +263,25 @@ async def test_no_thread_is_left_after_an_awaited_call(llm):
     async for _ in llm.astream(STORY):
         break
     assert threading.active_count() <= before
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+async def test_leaving_the_protocols_stream_stops_the_generation():
+    with CountingEngine() as engine:
+        stream = await ChatDS4(engine=engine, temperature=0).astream_events(STORY, version="v3")
+        async for _ in stream.text:
+            break
+        await stream.aclose()
+        async with asyncio.timeout(30):
+            while not engine.is_idle:
+                await asyncio.sleep(0)
+        assert engine.forwards <= 3 + AHEAD
+
+
+def test_timeout_stops_the_generation():
+    with CountingEngine() as engine:
+        with pytest.raises(ModelTimeoutError):
+            ChatDS4(engine=engine, temperature=0, min_tokens=2000).invoke(STORY, timeout=0.2)
+        n = engine.settled()
+        assert n < 2000
+        assert engine.settled() == n
