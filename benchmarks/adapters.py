@@ -97,7 +97,7 @@ FRAMEWORKS: dict[str, tuple[Callable[[Engine, int], list[Path]], str, str, str]]
     "langchain": (
         langchain_paths,
         "from langchain_ds4 import ChatDS4 as Adapter",
-        "import langchain_core.language_models.chat_models, langchain_core.output_parsers.transform, langchain_core.tools",
+        "import langchain_core.language_models.chat_models, langchain_core.output_parsers, langchain_core.tools",
         "import langchain_ds4",
     ),
     "llama_index": (
