@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ds4_core.admission import Admission
+from ds4_core.deadlines import Deadlines
 from ds4_core.errors import (
     DS4Error,
     EngineClosedError,
@@ -65,6 +66,7 @@ class Scheduler:
         self._paused: list[Generation] = []
         self._telling: list[Generation] = []  # those who have told something that is not handed out
         self._step = Step(shared, self._stopping)
+        self._deadlines = Deadlines()
         self._admission = Admission(shared, self._running, self._paused)
 
     @classmethod
@@ -179,6 +181,7 @@ class Scheduler:
             self._end_all(self._closed_error)
             self._refuse_inbox()
             self._step.close()
+            self._deadlines.close()
 
     def _serve_safely(self) -> None:
         # Whoever waits must not wait for ever, whatever fails. After a failure everything begins anew.
@@ -244,6 +247,8 @@ class Scheduler:
     def _take(self, work: object) -> None:
         if isinstance(work, Generation):
             self._admission.enter(work)
+            if work.deadline != math.inf:
+                self._deadlines.watch(work)
         elif isinstance(work, SessionWork):
             self._ops.append(work)
 
@@ -312,12 +317,14 @@ class Scheduler:
     def _why_ended(self, generation: Generation) -> DS4Error | None:
         if self._stopped or generation.is_closed():
             return self._closed_error()
-        if generation.given_up or generation.owner() is None:
-            return GenerationCancelled("the generation was cancelled")
-        if generation.deadline != math.inf and time.monotonic() > generation.deadline:
+        cancel, deadline = generation.cancel, generation.deadline
+        # First: what is overdue was given up for that reason.
+        if deadline != math.inf and time.monotonic() >= deadline and not (cancel is not None and cancel.is_set()):
             return GenerationTimeoutError(
                 f"the generation took longer than its timeout of {generation.request.timeout_s} s"
             )
+        if generation.given_up or generation.owner() is None:
+            return GenerationCancelled("the generation was cancelled")
         return None
 
     def _end(self, generation: Generation, error: BaseException | None) -> None:

@@ -387,6 +387,29 @@ def test_timeout_while_computing_waiting_and_stalled(own):
         assert next(running)
 
 
+def test_deadline_ends_a_long_step_in_its_middle():
+    with warm_engine(step_tokens=2**20) as engine:
+        before, n_layer = engine.layers_computed, engine.info.n_layer
+        n_pieces = 40_000 // engine._shared().n_batch  # in one step: some seconds
+        stream = engine.generate(prompt(40_000), n_ctx=50_000, timeout_s=0.05, **GREEDY)
+        with pytest.raises(GenerationTimeoutError):
+            list(stream)
+        assert engine.layers_computed - before < n_layer * n_pieces
+        # An end in time is no timeout, and its deadline meets nobody.
+        assert len(tokens_of(engine.generate(prompt(10), max_tokens=3, timeout_s=60, **GREEDY))) == 3
+
+
+def test_ended_requests_are_not_kept_until_their_deadlines(own):
+    streams = [own.generate(prompt(4, seed), max_tokens=1, timeout_s=3600).start() for seed in range(20)]
+    works = [weakref.ref(stream._work) for stream in streams]
+    for stream in streams:
+        list(stream)
+    del stream, streams
+    settled(own)
+    gc.collect()
+    assert [work() for work in works] == [None] * 20
+
+
 def test_huge_timeout_is_no_fault(own, pauses):
     stream = own.generate(prompt(10), timeout_s=1e300, max_tokens=40, **GREEDY).start()
     pauses.wait_for_one()
