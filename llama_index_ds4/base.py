@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -18,7 +18,6 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from llama_index.core.bridge.pydantic import model_validator
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 
@@ -73,12 +72,7 @@ class DS4LLM(Adapter, StructuredPredictions):
     Leaving a stream early (`break`, `close()`, `aclose()`, cancelling the task) stops the generation within one token.
     """
 
-    @model_validator(mode="before")
-    @classmethod
-    def _take_class_name(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or values.get("class_name") != cls.class_name():
-            return values
-        return {name: value for name, value in values.items() if name != "class_name"}  # of something read back
+    ignored_names: ClassVar[tuple[str, ...]] = ("class_name",)  # what LlamaIndex writes down of a component with it
 
     @classmethod
     def class_name(cls) -> str:
