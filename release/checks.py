@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import subprocess
 import sys
 import tarfile
@@ -90,11 +91,28 @@ def check_library(data: bytes, name: str, platform_tag: str) -> list[str]:
     machine = int.from_bytes(data[18:20], "little") if elf else int.from_bytes(data[4:8], "little")
     if machine != (elf or mach):
         problems.append(f"is for machine {machine:#x}, not for {platform_tag}")
+    if mach:
+        problems += _check_mach_o(data)
     if len(data) > LIBRARY_BYTES_MAX:
         problems.append(f"has {len(data):,} bytes, more than the budget of {LIBRARY_BYTES_MAX:,}")
     if found := re.search(rb"/(?:home|root|tmp|work|Users)/[\w./-]{3,60}", data):
         problems.append(f"tells a path of the machine that built it: {found[0].decode()}")
     return problems
+
+
+def _check_mach_o(data: bytes) -> list[str]:
+    # What auditwheel does for Linux: libraries that not every system has, and the signature that Apple silicon asks for.
+    n_commands, at = int.from_bytes(data[16:20], "little"), 32
+    needs, signed = [], False
+    for _ in range(n_commands):
+        kind, size = struct.unpack_from("<II", data, at)
+        if kind in (0xC, 0x80000018):  # LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB
+            name = at + int.from_bytes(data[at + 8 : at + 12], "little")
+            needs.append(data[name : at + size].partition(b"\0")[0].decode())
+        signed |= kind == 0x1D  # LC_CODE_SIGNATURE
+        at += size
+    problems = [f"needs {name}" for name in needs if not name.startswith(("/usr/lib/", "/System/Library/"))]
+    return problems if signed else [*problems, "is not signed"]
 
 
 def audit(wheel: Path, platform_tag: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import platform
+import struct
 import sys
 import tarfile
 import zipfile
@@ -14,8 +15,21 @@ from ds4_core import native
 from release import build_wheels, checks, emulate
 
 MAC = "macosx_11_0_arm64"
-#: The beginning of a library for Apple silicon.
-MACH_O = b"\xcf\xfa\xed\xfe" + (0x0100000C).to_bytes(4, "little") + bytes(64)
+
+
+def mach_o(*commands, cpu=0x0100000C):
+    """The beginning of a library for Apple silicon."""
+    header = struct.pack("<4s7I", b"\xcf\xfa\xed\xfe", cpu, 0, 6, len(commands), sum(map(len, commands)), 0, 0)
+    return header + b"".join(commands)
+
+
+def needs(name):
+    data = name + bytes(8 - len(name) % 8)
+    return struct.pack("<6I", 0xC, 24 + len(data), 24, 0, 0, 0) + data
+
+
+SIGNED = struct.pack("<4I", 0x1D, 16, 0, 0)
+MACH_O = mach_o(needs(b"/usr/lib/libSystem.B.dylib"), SIGNED)
 
 
 def files():
@@ -70,11 +84,13 @@ def test_files_that_do_not_belong_are_named(tmp_path, strange):
     ("library", "says"),
     [
         (b"\x7fELF" + bytes(64), "no library of that system"),
-        (MACH_O[:4] + (0x01000007).to_bytes(4, "little") + bytes(64), "is for machine"),
+        (mach_o(SIGNED, cpu=0x01000007), "is for machine"),
+        (mach_o(needs(b"/usr/lib/libSystem.B.dylib")), "is not signed"),
+        (mach_o(needs(b"/opt/lib/libc++.dylib"), SIGNED), "needs /opt/lib/libc++.dylib"),
         (MACH_O + b"/home/somebody/project/csrc/a.cpp\0", "tells a path"),
         (MACH_O + bytes(checks.LIBRARY_BYTES_MAX), "more than the budget"),
     ],
-    ids=["ELF", "x86", "path", "size"],
+    ids=["ELF", "x86", "unsigned", "foreign", "path", "size"],
 )
 def test_a_library_that_is_wrong_is_found(tmp_path, library, says):
     (problem,) = checks.check_wheel(wheel(tmp_path, files() | {"ds4_core/lib/libds4.dylib": library}), MAC)
