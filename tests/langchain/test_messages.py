@@ -1,11 +1,32 @@
 """LangChain's messages to ours: what is understood, and what is refused by name and number."""
 
+import json
+import socket
+
 import pytest
+import pytest_socket
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, ChatMessage, FunctionMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages.utils import message_chunk_to_message
 
 from ds4_core import InvalidRequestError
-from ds4_core.chat import Message, ToolCall
-from langchain_ds4._messages import to_core
+from ds4_core.chat import (
+    ChatResult,
+    Finish,
+    GeneratedToolCall,
+    Message,
+    ReasoningDelta,
+    TextDelta,
+    Timings,
+    ToolCall,
+    ToolCallArgumentsDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    Usage,
+    agrees,
+)
+from langchain_ds4._messages import Chunks, from_result, to_core
 
 
 @pytest.mark.parametrize(
@@ -131,3 +152,66 @@ def test_sampled_tokens_go_with_the_message():
     assert message.raw == (1, 2)
     with pytest.raises(InvalidRequestError, match=r"messages\[0\].*raw"):
         to_core([AIMessage("x", additional_kwargs={"ds4": {"raw": ["1"]}})])
+
+
+TEXTS = st.text(max_size=30)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+CALLS = st.builds(
+    GeneratedToolCall,
+    id=st.uuids().map(str),
+    name=st.text("abc_", min_size=1, max_size=8),
+    arguments=st.dictionaries(TEXTS, VALUES, max_size=3).map(lambda value: json.dumps(value, ensure_ascii=False)),
+)
+RESULTS = st.builds(
+    ChatResult,
+    text=TEXTS,
+    reasoning=TEXTS,
+    finish=st.just(Finish("stop", Usage(5, 2, 4, 3), Timings(0.5, 1.5, 3), seed=9, raw=(4, 5, 6))),
+    tool_calls=st.lists(CALLS, max_size=3).map(tuple),
+)
+
+
+def events_of(result):
+    """A stream that adds up to a result, a few characters at a time."""
+    for kind, text in ((ReasoningDelta, result.reasoning), (TextDelta, result.text)):
+        yield from (kind(text[at : at + 3]) for at in range(0, len(text), 3))
+    for index, call in enumerate(result.tool_calls):
+        yield ToolCallStart(index, call.id, call.name)
+        yield from (
+            ToolCallArgumentsDelta(index, call.arguments[at : at + 5]) for at in range(0, len(call.arguments), 5)
+        )
+        yield ToolCallEnd(index, complete=True)
+    yield result.finish
+
+
+@settings(max_examples=60, deadline=None)
+@given(RESULTS)
+def test_what_the_model_said_comes_back_as_it_was_said(result):
+    chunks = Chunks("m")
+    made = [chunk.message for chunk in map(chunks.take, events_of(result)) if chunk is not None]
+    total = made[0]
+    for chunk in made[1:]:
+        total = total + chunk
+    said = Message(
+        "assistant",
+        result.text,
+        result.reasoning,
+        tuple(ToolCall(call.name, call.arguments, call.id) for call in result.tool_calls),
+    )
+    whole = from_result(result, "m")
+    blocks = AIMessage(content=whole.content_blocks, tool_calls=whole.tool_calls)
+    for message in (whole, message_chunk_to_message(total), AIMessage(**json.loads(whole.model_dump_json())), blocks):
+        (back,) = to_core([message])
+        assert agrees(back, said)
+        assert [call.id for call in back.tool_calls] == [call.id for call in said.tool_calls]
+        assert back.raw == (None if message is blocks else (4, 5, 6))
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+def test_network_is_closed_to_these_tests():
+    with pytest.raises(pytest_socket.SocketBlockedError):
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM)
