@@ -17,6 +17,12 @@ MODULES = ("langchain_tests.integration_tests.chat_models", "langchain_tests.uni
 OUT = Path(__file__).with_name("suite_sequences.json")
 
 
+def _is_documented(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """Whether a node is a test, or a class of tests, that begins with its documentation."""
+    is_ours = "Tests" in node.name if isinstance(node, ast.ClassDef) else node.name.startswith("test")
+    return is_ours and isinstance(node.body[0], ast.Expr)
+
+
 def suite_texts() -> Iterator[str]:
     """Every text of the suite's modules that is no documentation of a class or a test."""
     for module in MODULES:
@@ -26,10 +32,8 @@ def suite_texts() -> Iterator[str]:
         tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
         documentation = {id(tree.body[0].value)} if isinstance(tree.body[0], ast.Expr) else set()
         for node in ast.walk(tree):
-            is_test = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
-            is_suite = isinstance(node, ast.ClassDef) and "Tests" in node.name
-            if (is_test or is_suite) and isinstance(node.body[0], ast.Expr):  # type: ignore[union-attr]
-                documentation.add(id(node.body[0].value))  # type: ignore[union-attr]
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and _is_documented(node):
+                documentation.add(id(node.body[0].value))  # type: ignore[attr-defined] # an expression, as seen there
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
                 yield "".join(v.value if isinstance(v, ast.Constant) else " " for v in node.values)  # type: ignore[misc]

@@ -116,7 +116,7 @@ def main() -> None:
     """Writes the file."""
     words = {**_wonderwords(), **_faker(), **_geonames()}
     OUT.write_text(json.dumps(words, ensure_ascii=False, indent=0).replace("\n", " ") + "\n", encoding="utf-8")
-    print({name: len(values) for name, values in words.items()}, OUT.stat().st_size)
+    print({name: len(values) for name, values in words.items() if isinstance(values, list)}, OUT.stat().st_size)
 
 
 if __name__ == "__main__":

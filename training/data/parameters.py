@@ -419,7 +419,7 @@ def cased(w: Words, name: str) -> str:
 
 def spoken(name: str) -> str:
     """A name as words: "order_id" and "orderId" are "order id"."""
-    out = []
+    out: list[str] = []
     for char in name.replace("_", " ").replace("-", " "):
         if char.isupper() and out and out[-1] not in " " and not out[-1].isupper():
             out.append(" ")

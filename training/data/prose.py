@@ -712,7 +712,7 @@ def laid_out(w: Words, sentences: list[str]) -> str:
     if x < 0.66:
         return "\n".join(f"- {sentence}" for sentence in sentences)
     style = w.pick(("", "", "", "file", "page", "source", "title", "number", "doc"))
-    chunks = []
+    chunks: list[str] = []
     at = 0
     while at < len(sentences):
         size = w.between(1, 5)

@@ -20,14 +20,14 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
     """
     kind, expected = check["kind"], check["expected"]
     if kind == "calls":
-        return said_calls(result) == expected
+        return bool(said_calls(result) == expected)
     if result.tool_calls:
         return False
     if kind == "json":
         return parsed(result.text) == (True, expected)
     if kind == "react":
         return _react(result.text) == _react(expected)
-    return result.text == expected
+    return bool(result.text == expected)
 
 
 def said_calls(result: ChatResult) -> list[list[Any]]:

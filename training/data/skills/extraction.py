@@ -129,14 +129,14 @@ def _enclosed(w: Words) -> tuple[dict[str, Any], dict[str, Any], str, str]:
             w.pick((f"{title.lower()}s", "items", "entries", "results", "people" if title == "Person" else "data")),
         )
         shape: dict[str, Any] = {"items": {"$ref": f"#/$defs/{title}"}, "title": where.title(), "type": "array"}
-        value: dict[str, Any] = {where: items}
+        whole: dict[str, Any] = {where: items}
     else:
         outer, where = (
             w.pick(("Report", "Order", "Note", "Entry", "Message")),
             w.pick((title.lower(), "subject", "item", "content")),
         )
         shape = {"$ref": f"#/$defs/{title}"}
-        value = {where: items[0]}
+        whole = {where: items[0]}
         sentences = sentences[: len(chosen)]
     if w.chance(0.35):
         body = {k: v for k, v in inner.items() if k != "title"}
@@ -150,7 +150,7 @@ def _enclosed(w: Words) -> tuple[dict[str, Any], dict[str, Any], str, str]:
             "title": outer,
             "type": "object",
         }
-    return schema, value, w.pick((" ", "\n")).join(sentences), outer
+    return schema, whole, w.pick((" ", "\n")).join(sentences), outer
 
 
 def json_schema(w: Words) -> Example:
@@ -226,7 +226,7 @@ def json_by_words(w: Words) -> Example:
     if x < 0.6:
         chat.user(w.say(_ASK_KEYS, k=_quoted_list(w, list(value)), t=record.text))
     elif x < 0.8:
-        holes = {
+        holes: dict[str, Any] = {
             k: "..." if isinstance(v, str) else [] if isinstance(v, list) else False if isinstance(v, bool) else 0
             for k, v in value.items()
         }

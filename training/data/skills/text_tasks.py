@@ -238,8 +238,8 @@ def follow_format(w: Words) -> Exchange:
         k = w.between(2, 20)
         return w.say(_COUNT, k=k), ", ".join(str(i) for i in range(1, k + 1)), f"From 1 to {k}.", {}
     if kind == 9:
-        a, b = w.word(), w.pick((w.word, w.phrase))()
-        return w.say(_BEGIN, t=a, u=b), f"{a} {b}", "First one, then the other.", {}
+        first, then = w.word(), w.pick((w.word, w.phrase))()
+        return w.say(_BEGIN, t=first, u=then), f"{first} {then}", "First one, then the other.", {}
     word = _any_text(w)
     if kind == 10:
         return w.say(_QUOTE, t=word), f'"{word}"', "In quotes.", {}
