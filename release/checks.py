@@ -101,7 +101,7 @@ def check_library(data: bytes, name: str, platform_tag: str) -> list[str]:
 
 
 def _check_mach_o(data: bytes) -> list[str]:
-    # What auditwheel does for Linux: libraries that not every system has, and the signature that Apple silicon asks for.
+    # What auditwheel does for Linux: libraries that not every system has; and the signature that Apple silicon wants.
     n_commands, at = int.from_bytes(data[16:20], "little"), 32
     needs, signed = [], False
     for _ in range(n_commands):
