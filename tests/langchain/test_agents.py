@@ -7,7 +7,13 @@ import json
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddleware, ToolRetryMiddleware
+from langchain.agents.middleware import (
+    ClearToolUsesEdit,
+    ContextEditingMiddleware,
+    ModelRetryMiddleware,
+    SummarizationMiddleware,
+    ToolRetryMiddleware,
+)
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain.chat_models import init_chat_model
 from langchain_core.exceptions import ContextOverflowError
@@ -164,6 +170,24 @@ def test_long_history_is_summarised_when_it_does_not_fit(n_ctx):
     assert ("word6" in seen[0]) == (n_ctx == 3000)
 
 
+def test_old_results_are_cleared_by_the_models_own_count():
+    counted = []
+    llm = scripted(calls("Oslo"), calls("Rome"), "Sunny.")
+    count = llm.get_num_tokens_from_messages
+
+    def counting(*args, **kwargs):
+        counted.append(count(*args, **kwargs))
+        return counted[-1]
+
+    object.__setattr__(llm, "get_num_tokens_from_messages", counting)
+    edit = ClearToolUsesEdit(trigger=10, keep=1, placeholder="[gone]")
+    middleware = ContextEditingMiddleware(edits=[edit], token_count_method="model")
+    create_agent(llm, [get_weather], middleware=[middleware]).invoke(ask())
+    assert counted
+    assert "[gone]" in llm.engine.requests[-1].text
+    assert "sunny in Rome" in llm.engine.requests[-1].text
+
+
 def test_what_is_not_worth_a_retry_is_not_tried_again():
     tries = []
 
@@ -185,6 +209,19 @@ def test_graph_streams_tokens_and_results():
     assert sum(bool(chunk.text) for chunk in chunks) > 3
     assert sum(bool(chunk.tool_call_chunks) for chunk in chunks) >= 3
     assert any(isinstance(message, ToolMessage) for message, _ in pieces)
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+def test_graph_streams_the_protocol():
+    llm = scripted(calls("Oslo", thoughts="Hm.</think>"), "So.</think>It is sunny.", thinking=True)
+    run = create_agent(llm, [get_weather]).stream_events(ask(), version="v3")
+    outputs = [message.output for message in run.messages]
+    assert [[block["type"] for block in output.content] for output in outputs] == [
+        ["reasoning", "tool_call"],
+        ["reasoning", "text"],
+    ]
+    assert [output.usage_metadata["output_tokens"] > 5 for output in outputs] == [True, True]
+    assert kinds(run.output) == ["human", "ai", "tool", "ai"]
 
 
 async def test_graph_streams_awaited_with_real_inference():
