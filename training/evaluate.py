@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import statistics
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from ds4_core import ContextOverflowError, Engine
@@ -175,6 +178,24 @@ def long_cases(runner: Runner, n: int, seed: int) -> list[Example]:
     return out[:n]
 
 
+def unpruned_copy(model: Path, out: Path) -> Path:
+    """A copy of a model whose indexer keeps every compressed row, so that nothing is pruned.
+
+    Args:
+        model: The .gguf file.
+        out: Where the copy goes.
+
+    Raises:
+        KeyError: The file says nothing of an indexer.
+    """
+    from gguf import GGUFReader  # of the development dependencies, and only needed here
+
+    shutil.copyfile(model, out)
+    field = GGUFReader(out, "r+").fields["deepseek4.attention.indexer.top_k"]
+    field.parts[field.data[0]][0] = N_CTX
+    return out
+
+
 def run_suite(runner: Runner) -> dict[str, bool]:
     """Which prompts of LangChain's suite get the answers it wants."""
     requests = [
@@ -197,7 +218,13 @@ def run_suite(runner: Runner) -> dict[str, bool]:
 
 
 def evaluate(
-    runner: Runner, n: int, *, seed: int = 0, wrong: list[dict[str, Any]] | None = None, log: bool = False
+    runner: Runner,
+    n: int,
+    *,
+    seed: int = 0,
+    unpruned: Runner | None = None,
+    wrong: list[dict[str, Any]] | None = None,
+    log: bool = False,
 ) -> dict[str, Any]:
     """Everything the model card reports.
 
@@ -205,6 +232,7 @@ def evaluate(
         runner: Answers the cases.
         n: Cases of every row.
         seed: Decides which cases.
+        unpruned: Answers the long cases with the same model, pruning nothing; None leaves that figure out.
         wrong: Takes the answers that are wrong, for reading.
         log: Whether each row is told on standard error as it is done.
     """
@@ -239,7 +267,8 @@ def evaluate(
     labels = [(example.check or {})["expected"] == RELEVANCE_ANSWERS[0] for example in judged]
     auc = area_under_curve(runner.relevance(judged), labels)
     note("relevance", auc)
-    far = runner.answer_all(long_cases(runner, n, seed))
+    distant = long_cases(runner, n, seed)
+    far = runner.answer_all(distant)
     note("recall at 2,000 to 4,000 tokens", share(far))
     if wrong is not None:
         wrong += [_shown(one) for one in [*everything, *at_once, *far] if not one.right]
@@ -250,7 +279,12 @@ def evaluate(
         "thinking": {**thinking, "bar": 0.95},
         "two_steps": {"n": n, "with_thinking": share(stepped), "without": share(at_once), "wanted_gain": 0.10},
         "relevance": {"n": n, "auc": auc, "bar": 0.90},
-        "long_context": {"n": n, "figure": share(far), "tokens": list(LONG_TOKENS)},
+        "long_context": {
+            "n": n,
+            "figure": share(far),
+            "unpruned": None if unpruned is None else share(unpruned.answer_all(distant)),
+            "tokens": list(LONG_TOKENS),
+        },
         "suite": run_suite(runner),
     }
 
@@ -276,6 +310,9 @@ def table(report: dict[str, Any]) -> str:
     name = "relevance of a passage (AUC)"
     lines.append(f"| {name} | {relevance['bar']:.1%} | | {relevance['auc']:.1%} | {relevance['n']} |")
     lines.append(f"| recall at {low:,} to {high:,} tokens | | | {far['figure']:.1%} | {far['n']} |")
+    if far["unpruned"] is not None:
+        name, bar = "the same, nothing pruned", "at most 2 points better"
+        lines.append(f"| {name} | {bar} | | {far['unpruned']:.1%} | {far['n']} |")
     lines += ["", "| part | figure | n |", "|---|---|---|"]
     for row in report["rows"]:
         lines += [f"| {skill} | {part['share']:.1%} | {part['n']} |" for skill, part in row["skills"].items()]
@@ -295,15 +332,26 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where the report goes")
     parser.add_argument("--wrong", type=Path, help="where wrong answers go, as JSON lines, for reading")
     parser.add_argument("--suite", action="store_true", help="only the prompts of LangChain's suite")
+    parser.add_argument("--unpruned", action="store_true", help="recall far back also with nothing pruned")
+    parser.add_argument("--table", type=Path, help="only print the table of a report made before")
     options = parser.parse_args()
+    if options.table:
+        print(table(json.loads(options.table.read_text(encoding="utf-8"))))
+        return
     wrong: list[dict[str, Any]] = []
-    with Engine(options.model) as engine:
+    with ExitStack() as stack:
+        engine = stack.enter_context(Engine(options.model))
         runner = Runner(engine, n_side_by_side=options.side_by_side)
         if options.suite:
             for name, right in run_suite(runner).items():
                 print("yes" if right else "NO ", name)
             return
-        report = evaluate(runner, options.cases, seed=options.seed, wrong=wrong, log=True)
+        unpruned = None
+        if options.unpruned:
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            copy = unpruned_copy(Path(engine.path), folder / "unpruned.gguf")
+            unpruned = Runner(stack.enter_context(Engine(copy)), n_side_by_side=options.side_by_side)
+        report = evaluate(runner, options.cases, seed=options.seed, unpruned=unpruned, wrong=wrong, log=True)
     print(table(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

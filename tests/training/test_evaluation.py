@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from ds4_core import Engine
 from ds4_core.chat import ChatResult, Finish, GeneratedToolCall, Timings, Usage
 from training.data.evaluation.judging import is_right
 from training.data.evaluation.rows import LONG, RELEVANCE, ROWS, TWO_STEPS, cases
 from training.data.evaluation.suite import PROMPTS
 from training.data.mixture import SKILLS
-from training.evaluate import Runner, area_under_curve, evaluate, run_suite, table
+from training.evaluate import N_CTX, Runner, area_under_curve, evaluate, run_suite, table, unpruned_copy
 
 
 def result(text: str = "", calls: tuple[tuple[str, Any], ...] = ()) -> ChatResult:
@@ -91,6 +92,15 @@ def test_the_table_has_every_measure_of_the_embedded_model(engine, n_cases):
     shown = table(report)
     for name in (*(row.name for row in ROWS), "thinking ends", "two-step arithmetic", "AUC", "recall"):
         assert name in shown
+
+
+def test_a_copy_that_prunes_nothing_differs_in_nothing_else(tiny_path, tmp_path):
+    copy = unpruned_copy(tiny_path, tmp_path / "copy.gguf")
+    before, after = tiny_path.read_bytes(), copy.read_bytes()
+    assert len(before) == len(after)
+    assert 0 < sum(a != b for a, b in zip(before, after, strict=True)) <= 4
+    with Engine(copy) as engine:
+        assert engine.model.metadata["deepseek4.attention.indexer.top_k"] == N_CTX
 
 
 def test_forced_calls_of_the_suite_are_certain_whatever_the_model_knows(engine):
