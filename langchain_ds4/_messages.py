@@ -30,6 +30,7 @@ _CHAT_ROLES: dict[str, Role] = {
     "human": "user",
     "assistant": "assistant",
     "ai": "assistant",
+    "latest_reminder": "latest_reminder",
 }
 _CALL_BLOCKS = ("tool_call", "tool_use", "invalid_tool_call", "tool_call_chunk")
 
@@ -61,13 +62,19 @@ def _messages(message: BaseMessage) -> list[Message]:
         raise InvalidRequestError(
             f"a message of type {message.type!r} has thinking or calls: only an AIMessage has them"
         )
+    if results and role != "user":
+        raise InvalidRequestError(f"a message of type {message.type!r} has results: only a HumanMessage has them")
     if role == "tool":
         failed = isinstance(message, ToolMessage) and message.status == "error"
-        # The encoding has no other place for it.
-        text = f"Error: {text}" if failed and not text.lower().startswith("error") else text
-        return [Message("tool", text, tool_call_id=str(getattr(message, "tool_call_id", "") or ""))]
+        return [_result(text, getattr(message, "tool_call_id", None), failed=failed)]
     # Results inside a message of the user, as Anthropic has them, come before its text.
     return [*results, Message(role, text)] if text or not results else results
+
+
+def _result(text: str, call_id: Any, *, failed: bool) -> Message:
+    if failed and not text.lower().startswith("error"):
+        text = f"Error: {text}"  # the encoding has no other place for it
+    return Message("tool", text, tool_call_id=str(call_id or ""))
 
 
 def _role(message: BaseMessage) -> Role:
@@ -86,7 +93,9 @@ def _role(message: BaseMessage) -> Role:
 
 
 def _assistant(message: BaseMessage) -> Message:
-    text, reasoning, calls, _ = _content(message.content)
+    text, reasoning, calls, results = _content(message.content)
+    if results:
+        raise InvalidRequestError("an AIMessage has results of calls: only a HumanMessage or a ToolMessage has them")
     given = message.additional_kwargs.get("reasoning_content")
     if given is not None and not isinstance(given, str):
         raise InvalidRequestError(f"its reasoning_content is {given!r:.80}: it must be a str")
@@ -136,7 +145,7 @@ def _content(content: str | list[Any]) -> tuple[str, str, list[ToolCall], list[M
             calls.append(_call_of_block(block))
         elif kind == "tool_result":
             said = _content(block.get("content") or "")[0]
-            results.append(Message("tool", said, tool_call_id=str(block.get("tool_use_id") or "")))
+            results.append(_result(said, block.get("tool_use_id"), failed=bool(block.get("is_error"))))
         else:
             what = (
                 f"a content block of type {kind!r}" if isinstance(block, dict) else f"{type(block).__name__} as content"

@@ -38,6 +38,7 @@ from langchain_ds4._messages import Chunks, from_result, to_core
         (AIMessage("yes"), Message("assistant", "yes")),
         (ChatMessage(role="developer", content="x"), Message("developer", "x")),
         (ChatMessage(role="human", content="x"), Message("user", "x")),
+        (ChatMessage(role="latest_reminder", content="x"), Message("latest_reminder", "x")),
         (HumanMessage(["a", {"type": "text", "text": "b"}]), Message("user", "ab")),
         (
             AIMessage("yes", additional_kwargs={"reasoning_content": "because"}),
@@ -105,6 +106,11 @@ def test_results_in_a_message_of_the_user_come_before_its_text():
     )
     assert to_core([message]) == (Message("tool", "3", tool_call_id="k"), Message("user", "And now?"))
     assert to_core([HumanMessage(message.content[:1])]) == (Message("tool", "3", tool_call_id="k"),)
+    failed = {"type": "tool_result", "tool_use_id": "k", "content": "no", "is_error": True}
+    assert to_core([HumanMessage([failed])]) == (Message("tool", "Error: no", tool_call_id="k"),)
+    for other in (AIMessage([failed]), SystemMessage([failed]), ToolMessage([failed], tool_call_id="k")):
+        with pytest.raises(InvalidRequestError, match="only a HumanMessage"):
+            to_core([other])
 
 
 @pytest.mark.parametrize("kind", ["image", "image_url", "input_image", "audio", "input_audio", "video", "file"])
