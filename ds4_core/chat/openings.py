@@ -16,6 +16,7 @@ _OPENING = re.compile(
     r"|<invoke[ \t\r\n]{1,2}name ?="
 )
 _CONTROL = re.compile(MARK)
+_BEFORE_MARK = re.compile(r"</?(?P<bars>[｜|]{0,2})\Z")
 # The beginnings of an opening, which may still become one.
 _BEGINNING = re.compile(
     r"</?[｜|]{0,2}(?:D(?:S(?:M(?:L(?:[｜|]{0,2} ?)?)?)?)?)?"
@@ -122,7 +123,10 @@ class OpeningFinder:
             start = found.start()
             if found.group() == MARK:
                 # The angle bracket before it, which was held back, belongs to the tag.
-                return start - (2 if buf.endswith("</", 0, start) else 1 if buf.endswith("<", 0, start) else 0)
+                head = _BEFORE_MARK.search(buf, max(0, start - 4), start)
+                if head is None or (head["bars"] and not (self._tolerant and not self._is_quoted(buf, head.start()))):
+                    return start
+                return head.start()
             if not self._is_quoted(buf, start):
                 return start
             at = found.end()
@@ -174,7 +178,7 @@ class OpeningFinder:
 
 def spelling_of(block: str) -> str:
     """How the block that begins with this text, its newlines left out, spells the control token."""
-    if block.lstrip("</").startswith(MARK):
+    if block.lstrip("</｜|").startswith(MARK):
         return MARK
     found = _OPENING.match(block)
     return "" if found is None else found["barred"] or found["bare"] or ""

@@ -318,6 +318,7 @@ def test_an_unclosed_parameter_does_not_swallow_the_next_call():
 def test_a_real_marker_that_begins_no_call_is_never_visible(text):
     result = turn("\n\n" + text)
     assert result.tool_calls
+    assert "<" not in result.text
     assert not any(c.complete for c in result.tool_calls)
     assert M not in result.text
     assert "tool_calls" not in result.text
