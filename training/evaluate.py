@@ -24,11 +24,12 @@ from ds4_core.chat.events import Accumulator
 from ds4_core.chat.relevance import RELEVANCE_ANSWERS
 from training.data import Example
 from training.data.evaluation.judging import is_right, said_calls
+from training.data.evaluation.probe import probe_cases
 from training.data.evaluation.rows import LONG, RELEVANCE, ROWS, TWO_STEPS, cases
 from training.data.evaluation.suite import PROMPTS
 
 N_CTX = 4096  # tokens of prompt and answer: what the model was trained on
-MAX_TOKENS = 400  # of an answer; the longest expected ones are about half of it
+MAX_TOKENS = 600  # of an answer; the longest expected ones are not far below
 LONG_TOKENS = (2000, 4000)  # prompts that recall far back is measured on
 
 T = TypeVar("T")
@@ -269,9 +270,10 @@ def evaluate(
     note("relevance", auc)
     distant = long_cases(runner, n, seed)
     far = runner.answer_all(distant)
+    read = runner.answer_all(probe_cases())
     note("recall at 2,000 to 4,000 tokens", share(far))
     if wrong is not None:
-        wrong += [_shown(one) for one in [*everything, *at_once, *far] if not one.right]
+        wrong += [_shown(one) for one in [*everything, *at_once, *far, *read] if not one.right]
     return {
         "n": n,
         "seed": seed,
@@ -285,6 +287,7 @@ def evaluate(
             "unpruned": None if unpruned is None else share(unpruned.answer_all(distant)),
             "tokens": list(LONG_TOKENS),
         },
+        "hand_written": {"n": len(read), "figure": share(read)},
         "suite": run_suite(runner),
     }
 
@@ -313,6 +316,8 @@ def table(report: dict[str, Any]) -> str:
     if far["unpruned"] is not None:
         name, bar = "the same, nothing pruned", "at most 2 points better"
         lines.append(f"| {name} | {bar} | | {far['unpruned']:.1%} | {far['n']} |")
+    read = report["hand_written"]
+    lines.append(f"| questions on passages written by hand | | | {read['figure']:.1%} | {read['n']} |")
     lines += ["", "| part | figure | n |", "|---|---|---|"]
     for row in report["rows"]:
         lines += [f"| {skill} | {part['share']:.1%} | {part['n']} |" for skill, part in row["skills"].items()]

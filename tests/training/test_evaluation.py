@@ -10,6 +10,7 @@ import pytest
 from ds4_core import Engine
 from ds4_core.chat import ChatResult, Finish, GeneratedToolCall, Timings, Usage
 from training.data.evaluation.judging import is_right
+from training.data.evaluation.probe import READINGS, probe_cases
 from training.data.evaluation.rows import LONG, RELEVANCE, ROWS, TWO_STEPS, cases
 from training.data.evaluation.suite import PROMPTS
 from training.data.mixture import SKILLS
@@ -44,6 +45,17 @@ def test_json_is_right_by_value():
     assert is_right(check, result('{"a":[1,null]}'))
     assert not is_right(check, result('{"a": [1]}'))
     assert not is_right(check, result('{"a": [1, null]'))
+
+
+def test_words_are_looked_for_in_any_case():
+    assert is_right({"kind": "holds", "expected": "Behind the barn"}, result("They were behind the barn."))
+    assert not is_right({"kind": "holds", "expected": "behind the barn"}, result("barn"))
+
+
+def test_what_hand_written_passages_are_asked_for_stands_in_them():
+    for reading in READINGS:
+        assert all(words in reading.text for _, words in reading.questions)
+    assert len(probe_cases()) == sum(len(reading.questions) for reading in READINGS)
 
 
 def test_a_step_of_an_agent_is_right_by_what_it_does():
@@ -90,7 +102,14 @@ def test_the_table_has_every_measure_of_the_embedded_model(engine, n_cases):
     assert len([one for one in wrong if one["skill"] in {s for row in ROWS for s, _ in row.skills}]) == n_wrong
     assert set(report["suite"]) == {prompt.name for prompt in PROMPTS}
     shown = table(report)
-    for name in (*(row.name for row in ROWS), "thinking ends", "two-step arithmetic", "AUC", "recall"):
+    for name in (
+        *(row.name for row in ROWS),
+        "thinking ends",
+        "two-step arithmetic",
+        "AUC",
+        "recall",
+        "written by hand",
+    ):
         assert name in shown
 
 

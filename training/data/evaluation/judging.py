@@ -15,7 +15,8 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
 
     Args:
         check: "kind" is "text" (the very text), "calls" (these tools with these arguments in this order), "json" (this
-            value) or "react" (this action and input, or this answer).
+            value), "react" (this action and input, or this answer) or "holds" (a text with these words in it, whatever
+            their case).
         result: What the model said.
     """
     kind, expected = check["kind"], check["expected"]
@@ -27,6 +28,8 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
         return parsed(result.text) == (True, expected)
     if kind == "react":
         return _react(result.text) == _react(expected)
+    if kind == "holds":
+        return bool(expected.lower() in result.text.lower())
     return bool(result.text == expected)
 
 
