@@ -288,9 +288,15 @@ class AsyncSession:
     async def _do(self, work: SessionWork[T]) -> T:
         return await work.awaited(self._session._submit)
 
-    async def sync(self, tokens: Sequence[int], *, cancel: CancelFlag | None = None) -> None:
-        """See `Session.sync`."""
-        await self._do(self._session._sync_work(tokens, cancel))
+    async def sync(
+        self,
+        tokens: Sequence[int],
+        *,
+        cancel: CancelFlag | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
+        """See `Session.sync`; `progress` is called by the task that awaits this."""
+        await self._do(self._session._sync_work(tokens, cancel, progress))
 
     async def eval(self, tokens: int | Sequence[int], *, cancel: CancelFlag | None = None) -> None:
         """See `Session.eval`."""

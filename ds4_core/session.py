@@ -188,7 +188,13 @@ class Session(Saving, Choosing):
             raise EngineClosedError("the session was closed")
         self._engine._check_not_closed()
 
-    def sync(self, tokens: Sequence[int], *, cancel: CancelFlag | None = None) -> None:
+    def sync(
+        self,
+        tokens: Sequence[int],
+        *,
+        cancel: CancelFlag | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
         """Makes the session hold exactly `tokens`, computing only what is new, with the `logits()` of the last one.
 
         The longest common prefix is kept, also for a shorter or a diverging prompt. When `tokens` is what the session
@@ -198,15 +204,21 @@ class Session(Saving, Choosing):
             tokens: At least one id.
             cancel: Stops the computation; the session is then unchanged, or holds a beginning of `tokens`: what it had
                 in common with them, and maybe more. The same is true after Ctrl-C and after an OutOfMemoryError.
+            progress: Called with (done, total) whenever a piece is computed, by the thread that waits here: `done` of
+                `total` tokens, ascending to `total`. What it raises stops the computation and passes.
 
         Raises:
             InvalidRequestError: No tokens.
             InvalidTokenError, ContextFullError: Checked before anything is dropped: the session is unchanged.
             GenerationCancelled: `cancel` was set.
         """
-        self._do(self._sync_work(tokens, cancel))
+        self._do(self._sync_work(tokens, cancel, progress))
 
-    def _sync_work(self, tokens: Sequence[int], cancel: CancelFlag | None) -> SessionWork[None]:
+    def _sync_work(
+        self, tokens: Sequence[int], cancel: CancelFlag | None, progress: Callable[[int, int], object] | None = None
+    ) -> SessionWork[None]:
+        if progress is not None and not callable(progress):
+            raise InvalidRequestError(f"progress is {type(progress).__name__}: it must be a function of (done, total)")
         ids = self._checked_ids(tokens)
         if len(ids) > self._n_ctx:
             raise ContextFullError(
@@ -220,14 +232,17 @@ class Session(Saving, Choosing):
             if common < len(ids):
                 if common < self.pos:
                     yield from self._go_back(common)
-                yield from self._take(ids[common:])
+                yield from self._take(ids[common:], lambda: work.tell(self.pos, len(ids)))
             elif common < self.pos or self._logits is None:
                 # At least the last token is computed, for its logits; unless that succeeds nothing has happened.
                 beside = self._fork_near(common - 1)
                 logits = yield from self._exchanged(beside, ids, wants_logits=True)
                 self._now_holds(ids.tolist(), logits)
+                work.tell(len(ids), len(ids))
 
-        return self._work(steps, cancel)
+        work = self._work(steps, cancel)
+        work.listener = progress
+        return work
 
     def eval(self, tokens: int | Sequence[int], *, cancel: CancelFlag | None = None) -> None:
         """Appends one token, or several; afterwards `logits()` are those of the last.
@@ -353,9 +368,14 @@ class Session(Saving, Choosing):
     def _call(self, function: Callable[..., int], *arguments: Any) -> None:
         Scheduler.of(self._shared).call(function, *arguments)
 
-    def _take(self, ids: IntArray) -> Steps[None]:
+    def _take(self, ids: IntArray, took_some: Callable[[], object] | None = None) -> Steps[None]:
         # Appends tokens and keeps the logits of the last.
-        logits = yield Feed(self._ptr, ids, self._took, wants_logits=True)
+        def took(ids: IntArray) -> None:
+            self._took(ids)
+            if took_some is not None:
+                took_some()
+
+        logits = yield Feed(self._ptr, ids, took, wants_logits=True)
         assert logits is not None  # noqa: S101
         self._last = (len(self._tokens), logits)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -48,7 +49,10 @@ class Work(Generic[T]):
         is_closed: Tells whether the engine handle it was asked through is closed.
         finished: True once it has ended.
         succeeded: True once it has ended without an error.
+        listener: Called with what it tells on its way, by whoever waits. What it raises gives the work up.
     """
+
+    listener: Callable[..., object] | None = None
 
     def __init__(self, is_closed: Callable[[], bool], cancel: CancelFlag | None = None) -> None:
         """Nothing is asked yet: see `Scheduler.submit`."""
@@ -60,6 +64,8 @@ class Work(Generic[T]):
         self._result: T | None = None
         self._error: BaseException | None = None
         self._ended: Callable[[], object] = _nothing
+        self._news: deque[tuple[Any, ...]] = deque()  # told, and not heard yet
+        self._ring: Callable[[], object] = _nothing
 
     @property
     def given_up(self) -> bool:
@@ -74,6 +80,16 @@ class Work(Generic[T]):
     def on_end(self, call: Callable[[], object]) -> None:
         """Has `call` called when it finishes, on the scheduler's thread. Before it is submitted; it must not fail."""
         self._ended = call
+
+    def tell(self, *news: Any) -> None:
+        """Has the listener called, on the scheduler's thread. Does nothing when nobody listens."""
+        if self.listener is not None:
+            self._news.append(news)
+            self._ring()
+
+    def _hear(self) -> None:
+        while self._news and self.listener is not None:
+            self.listener(*self._news.popleft())
 
     def finish(self, result: T | None = None, error: BaseException | None = None) -> None:
         """Called on the scheduler's thread; later calls are ignored."""
@@ -105,15 +121,20 @@ class Work(Generic[T]):
         """Submits it and waits for its end. An exception from outside (Ctrl-C) makes it stop, then passes."""
         check_may_wait()
         ended: SimpleQueue[None] = SimpleQueue()
-        self.on_end(lambda: ended.put(None))
+        self._ring = lambda: ended.put(None)
+        self.on_end(self._ring)
         submitted = False
         try:
             submit(self)
             submitted = True
             _wait_on(ended)
+            while not self.finished:
+                self._hear()
+                _wait_on(ended)
+            self._hear()
         except BaseException:
             self.abandon.set()
-            if submitted and not self.finished:
+            while submitted and not self.finished:
                 _wait_on(ended)
             raise
         return self._claim()
@@ -144,7 +165,11 @@ class Work(Generic[T]):
         try:
             submit(self)
             submitted = True
-            await ended.wait()
+            while not self.finished:
+                await ended.wait()
+                ended.clear()
+                self._hear()
+            self._hear()
         except BaseException as error:
             self.abandon.set()
             # A coroutine that is dropped, with its loop perhaps, can not await any more.
@@ -160,14 +185,17 @@ class Work(Generic[T]):
         await self._wait_on(ended)
 
     def _end_in_loop(self) -> asyncio.Event:
+        # Set when there is news, and at the end.
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        self.on_end(lambda: call_in_loop(loop, ended.set))
+        self._ring = lambda: call_in_loop(loop, ended.set)
+        self.on_end(self._ring)
         return ended
 
     async def _wait_on(self, ended: asyncio.Event) -> None:
         while not self.finished:
             with suppress(asyncio.CancelledError):
                 await ended.wait()
+                ended.clear()
 
 
 def _nothing() -> None:

@@ -164,6 +164,51 @@ async def test_the_context_warning_points_at_the_caller(aengine, session):
     assert caught[0].filename == again[0].filename == __file__
 
 
+async def test_progress_of_a_sync_is_told_in_the_task_that_awaits_it_while_it_runs(session, monkeypatch):
+    gate, told = Gate(monkeypatch, after=4), []  # before the fourth piece is known
+
+    def progress(done, total):
+        told.append((done, total, asyncio.current_task()))
+        if done == 24:
+            heard.set()
+
+    heard = asyncio.Event()
+    task = asyncio.create_task(session.sync(TOKENS[:60], progress=progress))
+    await gate.wait()
+    await asyncio.wait_for(heard.wait(), 30)
+    assert [done for done, _, _ in told] == [8, 16, 24]
+    gate.go.set()
+    await task
+    assert [done for done, _, _ in told] == [8, 16, 24, 32, 40, 48, 56, 60]
+    assert {(total, awaiting) for _, total, awaiting in told} == {(60, task)}
+    monkeypatch.undo()
+    await assert_exact(session)
+
+
+async def test_what_progress_raises_stops_an_awaited_sync_and_passes(session):
+    def progress(done, total):
+        raise KeyError(done)
+
+    with pytest.raises(KeyError):
+        await session.sync(TOKENS, progress=progress)
+    assert session.tokens == TOKENS[: session.pos]
+    await assert_exact(session)
+
+
+async def test_a_cancelled_task_whose_sync_tells_its_progress_leaves_the_session_exact(session, monkeypatch):
+    gate = Gate(monkeypatch, after=3)
+    task = asyncio.create_task(session.sync(TOKENS, progress=lambda done, total: None))
+    await gate.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    gate.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    monkeypatch.undo()
+    assert session.tokens == TOKENS[: session.pos]
+    await assert_exact(session)
+
+
 # -- order -------------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 
 import numpy as np
@@ -116,6 +117,41 @@ def test_numpy_tokens_are_tokens(session):
     session.sync(np.array(PROMPT, dtype=np.int64))
     session.eval(np.array([1, 2], dtype=np.uint8))
     assert session.tokens == [*PROMPT, 1, 2]
+
+
+def test_progress_of_a_sync_rises_to_the_prompts_length_on_the_calling_thread(tiny_path):
+    told, ids = [], [(7 * i) % 300 for i in range(50)]
+    here = threading.get_ident()
+
+    def progress(done, total):
+        assert threading.get_ident() == here
+        told.append((done, total))
+
+    with Engine(tiny_path, n_threads=1, step_tokens=16) as engine, engine.session(64) as session:
+        session.sync(ids, progress=progress)
+        assert told == [(16, 50), (32, 50), (48, 50), (50, 50)]
+        session.sync(ids, progress=progress)  # nothing is computed
+        assert len(told) == 4
+        session.sync([*ids[:45], 5, 6], progress=progress)
+        assert told[4:] == [(47, 47)]
+        session.sync(ids[:20], progress=progress)
+        assert told[5:] == [(20, 20)]
+        with pytest.raises(errors.InvalidRequestError, match="progress is int"):
+            session.sync(ids, progress=3)
+
+
+def test_what_progress_raises_stops_the_sync_and_passes(tiny_path):
+    ids = [(7 * i) % 300 for i in range(2000)]
+
+    def progress(done, total):
+        raise KeyError(done)
+
+    with Engine(tiny_path, n_threads=1, step_tokens=16) as engine, engine.session(2048) as session:
+        with pytest.raises(KeyError):
+            session.sync(ids, progress=progress)
+        assert session.tokens == ids[: session.pos]
+        session.sync(ids[:30])
+        assert np.array_equal(session.logits(), logits_of(engine, ids[:30]))
 
 
 # -- errors change nothing ---------------------------------------------------------------------------------------------
