@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 _NO_NUMBERS = ("stop", "logit_bias", "thinking", "reasoning_effort", "logprobs", "backend", "exact", "kv_dtype")
+_LOADED = ("model", "engine", *LOAD_OPTIONS)
 _NUMBERS = tuple(name for name in (*REQUEST_OPTIONS, *LOAD_OPTIONS) if name not in _NO_NUMBERS)
 
 
@@ -122,6 +123,12 @@ class Adapter(BaseModel):
         self, overrides: Mapping[str, Any], *, messages: Iterable[Message] = (), prompt: str | None = None
     ) -> ChatRequest:
         """The request of a call; as `build_request`."""
+        for name in overrides:
+            if name in _LOADED:
+                raise TypeError(
+                    f"{name} decides how a model is loaded and can not be changed for a call: construct another "
+                    f"{type(self).__name__} with it"
+                )
         return build_request(self._request_options(), overrides, messages=messages, prompt=prompt)
 
     # -- the engine ----------------------------------------------------------------------------------------------------

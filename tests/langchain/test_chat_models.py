@@ -312,6 +312,12 @@ def test_unknown_name_of_a_call_is_refused(llm):
         llm.invoke(QUESTION, max_token=3)
 
 
+def test_what_decides_how_a_model_is_loaded_is_not_for_a_call(llm):
+    for values in ({"model": "other.gguf"}, {"backend": "cpu"}, {"kv_bytes_max": 1}, {"engine": None}):
+        with pytest.raises(TypeError, match=f"{next(iter(values))} decides.*another ChatDS4"):
+            llm.invoke(QUESTION, **values)
+
+
 @pytest.mark.parametrize(
     "values",
     [
