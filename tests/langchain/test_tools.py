@@ -297,6 +297,29 @@ def test_thinking_goes_back_in_both_forms():
         assert "<think>I should look.</think>" in llm.engine.requests[-1].text
 
 
+async def test_what_is_given_is_left_as_it_was(llm):
+    schema = json.loads(json.dumps({"title": "place", "description": "A place.", **PARAMETERS}))
+    message = llm.bind_tools([get_weather], tool_choice="any").invoke(QUESTION)
+    result = ToolMessage("sunny", tool_call_id=message.tool_calls[0]["id"])
+    history = [HumanMessage([{"type": "text", "text": QUESTION}]), message, result]
+    before = [message.model_copy(deep=True) for message in history]
+    bound = llm.bind_tools([get_weather, schema])
+    bound.invoke(history)
+    list(bound.stream(history))
+    await bound.ainvoke(history)
+    llm.with_structured_output(schema, method="function_calling").invoke(QUESTION)
+    assert history == before
+    assert schema == {"title": "place", "description": "A place.", **PARAMETERS}
+
+
+def test_stop_strings_hold_beside_tools():
+    llm = scripted(*[Scripted("One two", tool_calls=[ToolCall("get_weather", '{"city": "two"}')])] * 2)
+    bound = llm.bind_tools([get_weather])
+    for message in (bound.invoke("x", stop=["two"]), added_up(list(bound.stream("x", stop=["two"])))):
+        assert (message.content, message.tool_calls) == ("One ", [])
+        assert message.response_metadata["stop_sequence"] == "two"
+
+
 async def test_awaited_tool_calls_stream_too(llm):
     bound = llm.bind_tools([get_weather], tool_choice="any", parallel_tool_calls=False)
     message = added_up(await listed(bound.astream(QUESTION)))
