@@ -13,7 +13,7 @@ from ds4_core.scheduler import Scheduler
 from ds4_core.step import Step
 
 #: Most seconds a test waits for another thread before it fails.
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 def prompt(n, seed=0):

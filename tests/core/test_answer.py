@@ -423,7 +423,7 @@ for body in (leave, fail, keep, abandon):
 
 def test_stream_that_is_left_when_the_event_loop_ends_says_nothing():
     run = [sys.executable, "-X", "dev", "-W", "error::RuntimeWarning", "-c", SCRIPT]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=True)
     complaints = [
         line for line in done.stderr.splitlines() if "Executing <Task" not in line
     ]  # a slow step, in dev mode
@@ -437,16 +437,16 @@ def test_stream_closed_while_its_model_is_opened_computes_nothing(own_engine, mo
 
     def open_late(engine):
         opens.set()
-        assert go.wait(30)
+        assert go.wait(120)
         return opened(engine)
 
     monkeypatch.setattr(Engine, "open", open_late)
     stream = (agenerate if awaited else generate)(own_engine, ask())
     with ThreadPoolExecutor(1) as pool:
         events = pool.submit(lambda: asyncio.run(gather_events(stream)) if awaited else list(stream))
-        assert opens.wait(30)
+        assert opens.wait(120)
         stream.close()
         go.set()
-        assert events.result(30) == []
+        assert events.result(120) == []
     state_bytes(own_engine)
     assert own_engine.layers_computed == before

@@ -61,12 +61,12 @@ class Gate:
             self.steps += 1
             if self.steps == after:
                 self.entered.set()
-                assert self.go.wait(30)
+                assert self.go.wait(120)
 
         monkeypatch.setattr(Step, "forward", held)
 
     async def wait(self):
-        assert await asyncio.to_thread(self.entered.wait, 30)
+        assert await asyncio.to_thread(self.entered.wait, 120)
 
 
 # -- the same words ----------------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ async def test_progress_of_a_sync_is_told_in_the_task_that_awaits_it_while_it_ru
     heard = asyncio.Event()
     task = asyncio.create_task(session.sync(TOKENS[:60], progress=progress))
     await gate.wait()
-    await asyncio.wait_for(heard.wait(), 30)
+    await asyncio.wait_for(heard.wait(), 120)
     assert [done for done, _, _ in told] == [8, 16, 24]
     gate.go.set()
     await task
@@ -307,7 +307,7 @@ class HeldDelivery:
         self._undo = monkeypatch.undo
 
     async def wait(self):
-        assert await asyncio.to_thread(self.arrived.wait, 30)
+        assert await asyncio.to_thread(self.arrived.wait, 120)
 
     def deliver(self):
         self._undo()
@@ -347,7 +347,7 @@ async def test_cancelling_again_while_an_eval_is_taken_back_changes_nothing(sess
 
         def held_steps(ptr):
             gate_entered.set()
-            assert gate_go.wait(30)
+            assert gate_go.wait(120)
             return steps(ptr)
 
         undo.steps = held_steps
@@ -355,7 +355,7 @@ async def test_cancelling_again_while_an_eval_is_taken_back_changes_nothing(sess
 
     monkeypatch.setattr(Session, "_undo_work", slowly)
     task.cancel()
-    assert await asyncio.to_thread(gate_entered.wait, 30)
+    assert await asyncio.to_thread(gate_entered.wait, 120)
     for _ in range(3):
         task.cancel()
         await asyncio.sleep(0)

@@ -92,7 +92,7 @@ def test_a_dropped_stream_leaves_the_board(board, engine):
     if work.finished:
         ended.set()
     del stream, work
-    assert ended.wait(30)
+    assert ended.wait(120)
     assert not board.paint()
 
 
@@ -127,8 +127,8 @@ def test_its_thread_draws_and_ends_by_itself():
     board = Board(wanted=lambda: True, file=File(), delay_s=0)
     with board.opening("x.gguf"):
         thread = board._thread
-        assert drawn.wait(30)
-    thread.join(30)
+        assert drawn.wait(120)
+    thread.join(120)
     assert not thread.is_alive()
     assert board._bars == {}
     with board.opening("y.gguf"):
@@ -144,14 +144,14 @@ def test_a_stderr_that_fails_ends_the_drawing_and_nothing_else():
 
     board = Board(wanted=lambda: True, file=File(), delay_s=0)
     with board.opening("x.gguf"):
-        board._thread.join(30)
+        board._thread.join(120)
         assert not board._thread.is_alive()
     closed = io.StringIO()
     closed.close()
     board = Board(wanted=lambda: True, file=closed, delay_s=0)
     with board.opening("x.gguf"):
         thread = board._thread
-    thread.join(30)
+    thread.join(120)
     assert not thread.is_alive()
 
 

@@ -613,7 +613,7 @@ def test_stream_of_the_parent_refuses_in_a_forked_child_and_goes_on_in_the_paren
         warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn about fork in a program with threads
         child = os.fork()
     if child == 0:
-        signal.alarm(30)
+        signal.alarm(120)
         code = 1
         try:
             for _ in range(20):

@@ -688,7 +688,7 @@ print("ends")
 
 def test_streams_that_are_left_when_event_loops_and_the_program_end_say_nothing():
     run = [sys.executable, "-X", "dev", "-W", "error::RuntimeWarning", "-c", LOOPS]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=True)
     complaints = [line for line in done.stderr.splitlines() if "Executing <Task" not in line]
     assert (done.stdout, complaints) == ("ends\n", [])
 
@@ -703,7 +703,7 @@ stream = engine.generate([1, 2, 3])
 next(stream)
 pid = os.fork()
 if pid == 0:
-    signal.alarm(30)
+    signal.alarm(120)
     for use in (lambda: next(stream), lambda: next(engine.generate([1]))):
         try:
             use()
@@ -723,7 +723,7 @@ print("ends")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform can not fork")
 def test_forked_child_is_told_and_can_make_its_own():
-    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ends\n", "")
 
 
