@@ -81,6 +81,20 @@ def as_response_format(schema: Any) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": name_of(schema), "schema": json_schema_of(schema)}}
 
 
+def openai_forms(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a call, tools and the response format among them in OpenAI's form.
+
+    Raises:
+        ValueError: As `as_openai_tools`.
+    """
+    forms = dict(options)
+    if forms.get("tools"):
+        forms["tools"] = as_openai_tools(forms["tools"])
+    if isinstance(forms.get("response_format"), type):
+        forms["response_format"] = as_response_format(forms["response_format"])
+    return forms
+
+
 def schema_as_tool(schema: Any) -> dict[str, Any]:
     """A tool whose arguments are what a schema describes, in OpenAI's form.
 

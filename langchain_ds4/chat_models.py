@@ -32,8 +32,8 @@ from langchain_ds4._messages import Chunks, from_result, to_core
 from langchain_ds4._structured import (
     METHODS,
     AnswerParser,
-    as_openai_tools,
     as_response_format,
+    openai_forms,
     parser_of,
     schema_as_tool,
     with_raw,
@@ -121,9 +121,7 @@ class ChatDS4(Adapter, BaseChatModel):
         overrides = {name: value for name, value in kwargs.items() if name != "stream"}
         if stop is not None:
             overrides["stop"] = stop
-        if overrides.get("tools"):
-            overrides["tools"] = as_openai_tools(overrides["tools"])
-        return self._request(overrides, messages=to_core(messages))
+        return self._request(openai_forms(overrides), messages=to_core(messages))
 
     @override
     def _generate(
@@ -225,14 +223,12 @@ class ChatDS4(Adapter, BaseChatModel):
         Raises:
             ValueError: What is given is no tool, or no tool's name.
         """
-        with translate_errors():
-            bound = {**kwargs, "tools": as_openai_tools(tools)}
-            tool_choice = "required" if tool_choice is True else tool_choice or None
-            choice_of(tool_choice, [as_tool(tool) for tool in bound["tools"]])
-            if response_format is not None and not isinstance(response_format, dict):
-                response_format = as_response_format(response_format)
+        tool_choice = "required" if tool_choice is True else tool_choice or None
+        bound = {**kwargs, "tools": list(tools), "tool_choice": tool_choice, "response_format": response_format}
         bound |= {"strict": strict, "parallel_tool_calls": parallel_tool_calls}
-        bound |= {"tool_choice": tool_choice, "response_format": response_format}
+        with translate_errors():
+            bound = openai_forms(bound)
+            choice_of(tool_choice, [as_tool(tool) for tool in bound["tools"]])
         return self.bind(**{name: value for name, value in bound.items() if value is not None})
 
     @override

@@ -162,6 +162,15 @@ def test_options_of_a_call_reach_the_model_through_every_chain(llm):
             structured.invoke(QUESTION, max_tokens=0)
 
 
+def test_response_format_of_a_call_is_taken_in_every_form(llm):
+    for form in (Joke, Joke1, JokeDict, SCHEMA, FORMS["response format"][0]):
+        answer = llm.invoke(QUESTION, response_format=form)
+        assert set(json.loads(answer.content)) == {"setup", "punchline"}
+        bound = llm.bind_tools([], response_format=form)
+        assert bound.invoke(QUESTION).content == answer.content
+        json.dumps(bound.kwargs)
+
+
 def test_parts_that_hold_themselves_stay_in_the_schema(llm):
     (call,) = llm.bind_tools([Tree], tool_choice="any", parallel_tool_calls=False).invoke("Draw.").tool_calls
     Tree(**call["args"])
