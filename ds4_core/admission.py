@@ -218,10 +218,12 @@ class Admission:
 
     def drew(self, generation: Generation) -> None:
         """A token was drawn; after the first one the end of the prompt is kept."""
+        if not generation.followed and len(generation.tokens) != 1:
+            return
         session, points = generation.session, generation.request.checkpoints
         if session is None or session.pos != len(generation.ids):
             return
-        if generation.followed or (len(generation.tokens) == 1 and (points is None or generation.n_prompt in points)):
+        if generation.followed or points is None or generation.n_prompt in points:
             self._remember(generation.ids, session)
 
     # -- memory --------------------------------------------------------------------------------------------------------
