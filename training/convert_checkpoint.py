@@ -96,6 +96,8 @@ TYPES = {
     "ids": QT.I32,
 }
 
+FULL = {role: QT.I32 if role == "ids" else QT.F32 for role in TYPES}  # for comparisons
+
 
 def hf_name(name: str) -> str:
     """The Hugging Face tensor that holds a GGUF tensor (for the routed gate and up matrices, the fused one)."""
@@ -172,15 +174,14 @@ def tensor(checkpoint: Mapping[str, Array], spec: TensorSpec) -> Array:
 def vocabulary_from_tokenizer(tokenizer: Mapping[str, Any], config: Mapping[str, Any]) -> Vocabulary:
     """The vocabulary of a tokenizer.json with a byte-level BPE model.
 
-    Special added tokens become control tokens (text never turns into them), other added tokens and the tool-result tags
-    become user-defined ones (text does).
+    Special added tokens become control tokens (text never turns into them), other added tokens user-defined ones (text
+    does).
     """
     ids: dict[str, int] = dict(tokenizer["model"]["vocab"])
     types = dict.fromkeys(ids.values(), NORMAL)
     for added in tokenizer["added_tokens"]:
         ids[added["content"]] = added["id"]
-        from_text = not added["special"] or added["content"] in ("<tool_result>", "</tool_result>")
-        types[added["id"]] = USER_DEFINED if from_text else CONTROL
+        types[added["id"]] = CONTROL if added["special"] else USER_DEFINED
     tokens = sorted(ids, key=ids.__getitem__)
     if [ids[t] for t in tokens] != list(range(config["vocab_size"])):
         raise ValueError(f"token ids are not 0 .. {config['vocab_size'] - 1}")
@@ -195,8 +196,11 @@ def vocabulary_from_tokenizer(tokenizer: Mapping[str, Any], config: Mapping[str,
     )
 
 
-def convert(checkpoint_dir: Path, out: Path, name: str) -> None:
+def convert(checkpoint_dir: Path, out: Path, name: str, types_of: Mapping[str, QT] = TYPES) -> None:
     """Reads every .safetensors in a folder and writes `out`.
+
+    Args:
+        types_of: Role of a tensor (`TensorSpec.role`) to its type in the file.
 
     Raises:
         FileNotFoundError: no weights, config.json or tokenizer.json in the folder.
@@ -216,7 +220,7 @@ def convert(checkpoint_dir: Path, out: Path, name: str) -> None:
     unknown = set(checkpoint) - {hf_name(s.name) for s in specs}
     if unknown:
         raise ValueError(f"tensors without a place in the file: {sorted(unknown)[:5]}")
-    types = {s.name: TYPES[s.role] for s in specs}
+    types = {s.name: types_of[s.role] for s in specs}
     for s in specs:
         if s.shape[-1] % gguf.GGML_QUANT_SIZES[types[s.name]][0]:
             types[s.name] = QT.F16
@@ -233,8 +237,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", default="ds4-tiny", help="general.name (default: ds4-tiny)")
+    parser.add_argument("--full", action="store_true", help="F32 throughout, to compare logits with the checkpoint's")
     args = parser.parse_args()
-    convert(args.checkpoint, args.out, args.name)
+    convert(args.checkpoint, args.out, args.name, FULL if args.full else TYPES)
     digest = hashlib.sha256(args.out.read_bytes()).hexdigest()
     print(f"{args.out}  {args.out.stat().st_size} bytes  sha256 {digest}")
 

@@ -1,0 +1,127 @@
+"""The sizes of the embedded model, and the constants of its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+BLOCK = 128  # documents begin at multiples of this in a row: the longest compression block, and the window
+HF_KINDS = {0: "sliding_attention", 4: "compressed_sparse_attention", 128: "heavily_compressed_attention"}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Every size of a model. Field names are the engine's, as in `training.gguf_layout.ModelShape`.
+
+    Attributes:
+        ratios: Per layer, tokens per compressed row; 0 is a layer of the sliding window alone.
+        n_hash: Layers routed by token id, the first ones.
+        idx_top_k: Compressed rows that a query of a ratio-4 layer attends to: a quarter of a full context's.
+    """
+
+    n_vocab: int = 4096
+    n_embd: int = 256
+    ratios: tuple[int, ...] = (0, 0, 4, 128, 4, 4, 128, 4)
+    n_hash: int = 3
+    n_head: int = 8
+    head_dim: int = 128
+    n_rot: int = 64
+    q_rank: int = 96
+    n_group: int = 4
+    o_rank: int = 64
+    n_expert: int = 8
+    n_expert_used: int = 3
+    n_ff: int = 64
+    expert_scale: float = 1.5
+    clamp: float = 10.0
+    n_stream: int = 4
+    n_sinkhorn: int = 20
+    idx_head: int = 16
+    idx_dim: int = 64
+    idx_top_k: int = 256
+    n_window: int = BLOCK
+    n_context: int = 4096
+    theta: float = 10_000.0
+    theta_compressed: float = 160_000.0
+    eps: float = 1e-6
+
+    @property
+    def n_layer(self) -> int:
+        return len(self.ratios)
+
+    def huggingface(self, *, bos: int, eos: int, pad: int) -> dict[str, Any]:
+        """The config.json of the exported checkpoint, for `DeepseekV4Config`."""
+        return {
+            "architectures": ["DeepseekV4ForCausalLM"],
+            "model_type": "deepseek_v4",
+            "vocab_size": self.n_vocab,
+            "hidden_size": self.n_embd,
+            "num_hidden_layers": self.n_layer,
+            "layer_types": [HF_KINDS[r] for r in self.ratios],
+            "num_attention_heads": self.n_head,
+            "num_key_value_heads": 1,
+            "head_dim": self.head_dim,
+            "qk_rope_head_dim": self.n_rot,
+            "q_lora_rank": self.q_rank,
+            "o_groups": self.n_group,
+            "o_lora_rank": self.o_rank,
+            "sliding_window": self.n_window,
+            "index_n_heads": self.idx_head,
+            "index_head_dim": self.idx_dim,
+            "index_topk": self.idx_top_k,
+            "n_routed_experts": self.n_expert,
+            "num_experts_per_tok": self.n_expert_used,
+            "n_shared_experts": 1,
+            "moe_intermediate_size": self.n_ff,
+            "routed_scaling_factor": self.expert_scale,
+            "num_hash_layers": self.n_hash,
+            "swiglu_limit": self.clamp,
+            "hc_mult": self.n_stream,
+            "hc_sinkhorn_iters": self.n_sinkhorn,
+            "rope_theta": self.theta,
+            "compress_rope_theta": self.theta_compressed,
+            "max_position_embeddings": self.n_context,
+            "num_nextn_predict_layers": 0,
+            "tie_word_embeddings": False,
+            "bos_token_id": bos,
+            "eos_token_id": eos,
+            "pad_token_id": pad,
+        }
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the model is trained. Times are seconds of training, without the start of the program.
+
+    Attributes:
+        n_row: Rows of `ModelConfig.n_context` tokens per step.
+        prompt_weight: Weight of a prompt's tokens in the loss; targets weigh 1.
+        budget_s: The schedule's whole length.
+        rate: Factor on all learning rates.
+        decay: Last part of the schedule in which the learning rates fall linearly.
+        prune_from: Part of the schedule after which attention sees only the rows that the indexer chose.
+        index_stride: One query in so many takes part in the indexer's loss.
+        muon_lr: Learning rate of matrices, before Muon's own scale.
+        embed_lr, head_lr, vector_lr, small_lr: AdamW's, for the embedding, the output matrix, norms and
+            hyper-connections, and for sinks and position biases.
+        balance: Step of the bias that keeps routed experts equally busy.
+    """
+
+    seed: int = 1
+    n_row: int = 16
+    prompt_weight: float = 0.1
+    budget_s: float = 545.0
+    rate: float = 1.0
+    decay: float = 0.5
+    warm_steps: int = 100
+    prune_from: float = 0.65
+    index_stride: int = 16
+    muon_lr: float = 0.02
+    embed_lr: float = 5e-3
+    head_lr: float = 2e-3
+    vector_lr: float = 3e-3
+    small_lr: float = 1e-2
+    balance: float = 2e-3
+    n_worker: int = 14
+    eval_at: tuple[float, ...] = (0.08, 0.2, 0.35, 0.5, 0.7, 0.85)
+    eval_per_skill: int = 40

@@ -1,0 +1,91 @@
+"""Training rows, made while the model trains: worker processes write, render, tokenize and pack conversations."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import queue
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training import tokenizer as tokenizers
+from training.data import SKILLS, by_skill, example
+from training.data.rendering import pieces
+from training.packing import Document, Packed, Packer, pack
+
+ROWS = 4  # rows that a worker packs at a time
+
+
+def document(encoder: tokenizers.Encoder, made: Any) -> Document:
+    """An example, tokenized."""
+    ids, trained = encoder(pieces(made))
+    return Document(ids, trained, made.skill)
+
+
+def _work(out: Any, path: Path, n_token: int, name: str) -> None:
+    os.nice(5)
+    encoder, rng = tokenizers.load(path), random.Random(name)
+    packer = Packer(ROWS, n_token, tokenizers.CONTROL.index(tokenizers.PAD), rng)
+    while True:
+        made = document(encoder, example(rng, "train"))
+        if len(made.ids) > n_token:
+            continue
+        packed = packer.add(made)
+        if packed is not None:
+            out.put((packed.tokens, packed.roles, packed.first))
+
+
+class Loader:
+    """Batches of rows from worker processes. Start it early: workers are busy while kernels compile."""
+
+    def __init__(self, path: Path, *, n_row: int, n_token: int, n_worker: int, seed: str) -> None:
+        """`path`: tokenizer.json. Another `seed` gives other conversations."""
+        if n_row % ROWS:
+            raise ValueError(f"batches of {n_row} rows: they must be a multiple of {ROWS}")
+        context = mp.get_context("fork")
+        self._parts, self._rows = n_row // ROWS, context.Queue(maxsize=64 * n_row // ROWS)
+        self._workers = [
+            context.Process(target=_work, args=(self._rows, path, n_token, f"{seed}/{i}"), daemon=True)
+            for i in range(n_worker)
+        ]
+        for worker in self._workers:
+            worker.start()
+        self._batches: queue.Queue[tuple[np.ndarray, ...]] = queue.Queue(maxsize=8)
+        threading.Thread(target=self._collect, daemon=True).start()
+
+    def _collect(self) -> None:
+        while True:
+            parts = [self._rows.get() for _ in range(self._parts)]
+            self._batches.put(tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """tokens, roles and first blocks, as in `Packed`."""
+        while True:
+            yield self._batches.get()
+
+    @property
+    def waiting(self) -> int:
+        """Parts of batches that are ready."""
+        return self._rows.qsize()
+
+    def close(self) -> None:
+        """Ends the workers."""
+        for worker in self._workers:
+            worker.terminate()
+
+
+def heldout(path: Path, *, per_skill: int, n_row: int, n_token: int, seed: int) -> list[Packed]:
+    """Held-out conversations of every skill in full batches."""
+    encoder, rng = tokenizers.load(path), random.Random(seed)
+    documents = [document(encoder, by_skill(skill, rng, "heldout")) for skill in SKILLS for _ in range(per_skill)]
+    documents = [d for d in documents if len(d.ids) <= n_token]
+    batches = []
+    while documents:
+        packed, documents = pack(documents, n_row, n_token, tokenizers.CONTROL.index(tokenizers.PAD))
+        batches.append(packed)
+    return batches
