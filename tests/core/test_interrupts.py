@@ -47,7 +47,7 @@ def interrupted(work, delay):
         try:
             # Again and again: the interpreter drops an exception that comes inside a callback of a weak reference. Not
             # soon: the next one must not come before this thread has left here.
-            signal.setitimer(signal.ITIMER_REAL, delay, 1)
+            signal.setitimer(signal.ITIMER_REAL, delay, 0.3)
             work()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
