@@ -9,6 +9,7 @@ import numpy as np
 
 from ds4_core.errors import DS4Error, OutOfMemoryError, QueueFullError
 from ds4_core.generation import LOOKAHEAD, Generation
+from ds4_core.kv_store import MIN_TOKENS, KvStore
 from ds4_core.native import CData
 from ds4_core.prefix import PrefixTree
 from ds4_core.registry import SharedEngine
@@ -44,6 +45,8 @@ class Admission:
         page = shared.page_tokens
         self._interval = -(-CHECKPOINT_INTERVAL // page) * page
         self.tree = PrefixTree(self._options.prefix_bytes_max, page_tokens=page, page_bytes=shared.page_bytes)
+        folder = self._options.cache_dir
+        self._store = None if folder is None else KvStore(shared, folder, self._options.cache_bytes_max)
 
     # -- the queue -----------------------------------------------------------------------------------------------------
 
@@ -62,7 +65,9 @@ class Admission:
             # What came after a stop is taken back; where that would cost, the end of the prompt is what is kept.
             ahead = keep is not None and generation.n_prompt + keep < session.pos
             if not ahead or session.rewind_if_free(generation.n_prompt + (keep or 0)):
-                self._remember(generation.timeline(), session)
+                # The prompt is stored already: a long answer is worth it as well.
+                store = session.pos - generation.n_prompt >= MIN_TOKENS
+                self._remember(generation.timeline(), session, store=store)
         finally:
             session.close()
 
@@ -76,7 +81,7 @@ class Admission:
         generation.ids = generation.timeline()
         generation.at = 0
 
-    def _remember(self, tokens: IntArray, session: NativeSession) -> None:
+    def _remember(self, tokens: IntArray, session: NativeSession, *, store: bool = True) -> None:
         pos = session.pos
         if pos == 0:
             return
@@ -84,7 +89,11 @@ class Admission:
             checkpoint = session.checkpoint()
         except DS4Error:  # no room: it is computed again if it is needed again
             return
-        self.tree.insert(np.ascontiguousarray(tokens[:pos]), checkpoint)
+        tokens = np.ascontiguousarray(tokens[:pos])
+        self.tree.insert(tokens, checkpoint)
+        if store and self._store is not None:
+            with self._shared.pinned() as ptr:
+                self._store.offer(ptr, tokens, session)
 
     # -- beginning -----------------------------------------------------------------------------------------------------
 
@@ -172,6 +181,8 @@ class Admission:
 
     def _begin(self, ptr: CData, generation: Generation) -> bool:
         """False when there is no room now. Raises when there never will be."""
+        if self._store is not None and generation.admitted_at is None:
+            self._fetch(self._store, ptr, generation)
         while self._fits(ptr, generation):
             checkpoint, start, known = self._match(generation.ids)
             try:
@@ -201,12 +212,23 @@ class Admission:
             return True
         return False
 
+    def _fetch(self, store: KvStore, ptr: CData, generation: Generation) -> None:
+        # What the disk has and the tree has not. It is of use only if the tree can keep it until the request begins.
+        ids, share = generation.ids, self._shared
+        if self._pages(len(ids)) * share.page_bytes + share.state_bytes > self._options.prefix_bytes_max:
+            return
+        checkpoint = store.fetch(ptr, ids, self._start(generation))
+        if checkpoint is not None:
+            self.tree.insert(np.ascontiguousarray(ids[: checkpoint.pos]), checkpoint)
+
     def _cuts(self, generation: Generation, start: int, known: int) -> list[int]:
         n, points = len(generation.ids), generation.request.checkpoints
         cuts = {*range((start // self._interval + 1) * self._interval, n, self._interval), known}
         cuts.update(points or ())
         if n == generation.n_prompt and n % self._shared.page_tokens == 0 and (points is None or n in points):
             cuts.add(n - 1)  # nobody goes back into a full page for nothing, as the same prompt has to; see _match
+        if self._store is not None and MIN_TOKENS < n == generation.n_prompt:
+            cuts.add(n - 1)  # what is stored can not go back at all
         return sorted((at for at in cuts if start < at < n), reverse=True)
 
     def moved(self, generation: Generation) -> None:
@@ -214,7 +236,8 @@ class Admission:
         session, at = generation.session, generation.at
         if session is not None and generation.cuts and generation.cuts[-1] == at:
             generation.cuts.pop()
-            self._remember(generation.ids, session)
+            # Every so many tokens is too often for a disk; places where prompts part are not.
+            self._remember(generation.ids, session, store=at % self._interval != 0)
 
     def drew(self, generation: Generation) -> None:
         """A token was drawn; after the first one the end of the prompt is kept."""
@@ -224,7 +247,7 @@ class Admission:
         if session is None or session.pos != len(generation.ids):
             return
         if generation.followed or points is None or generation.n_prompt in points:
-            self._remember(generation.ids, session)
+            self._remember(generation.ids, session, store=False)  # the prompt is stored but for its last token
 
     # -- memory --------------------------------------------------------------------------------------------------------
 
@@ -317,3 +340,5 @@ class Admission:
                     generation.session = None
             group.clear()
         self.tree.clear()
+        if self._store is not None:
+            self._store.flush()

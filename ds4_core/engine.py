@@ -110,6 +110,8 @@ class Engine:
         step_tokens: int = 512,
         max_running: int = 64,
         max_queue: int | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes_max: int = 2**33,
     ) -> None:
         """Describes an engine.
 
@@ -132,6 +134,9 @@ class Engine:
                 faster for long prompts. Results do not depend on it.
             max_running: Most requests computed side by side; others wait.
             max_queue: Most requests that may wait; one more raises `QueueFullError`. None is no limit.
+            cache_dir: A folder in which the KV of long prompts outlives the process; later requests, also of other
+                processes, start from it. Made when needed, readable for its owner alone. None stores nothing.
+            cache_bytes_max: Most bytes of that folder; what was not used for longest is removed first.
 
         Raises:
             InvalidRequestError: An option is not one of its choices or out of range.
@@ -161,6 +166,8 @@ class Engine:
                 step_tokens=checked_int("step_tokens", step_tokens, 1, 2**20),
                 max_running=checked_int("max_running", max_running, 1, 1024),
                 max_queue=None if max_queue is None else checked_int("max_queue", max_queue, 0, _MAX_I32),
+                cache_dir=None if cache_dir is None else _folder(cache_dir),
+                cache_bytes_max=checked_int("cache_bytes_max", cache_bytes_max, 0, 2**63 - 1),
             )
         )
 
@@ -516,6 +523,13 @@ class Engine:
     ) -> AsyncTokenStream:
         """The same stream, awaited. Takes what `generate` takes."""
         return AsyncTokenStream(self, as_token_request(prompt, options), cancel)
+
+
+def _folder(path: str | os.PathLike[str]) -> str:
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidRequestError(f"cache_dir is {path!r}: it must be the path of a folder")
+    return os.path.abspath(os.path.expanduser(text))
 
 
 def _with_options(kind: type[Engine], options: registry.OpenOptions) -> Engine:

@@ -46,6 +46,8 @@ class OpenOptions:
     step_tokens: int = 512
     max_running: int = 64
     max_queue: int | None = None
+    cache_dir: str | None = None
+    cache_bytes_max: int = 2**33
     vocab_only: bool = False
 
 

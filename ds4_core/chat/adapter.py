@@ -5,6 +5,7 @@ The only module here that needs pydantic, as the frameworks do; nothing but the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -30,7 +31,17 @@ from ds4_core.models.header import context_length
 if TYPE_CHECKING:
     from typing import Self
 
-_NO_NUMBERS = ("stop", "logit_bias", "thinking", "reasoning_effort", "logprobs", "backend", "exact", "kv_dtype")
+_NO_NUMBERS = (
+    "stop",
+    "logit_bias",
+    "thinking",
+    "reasoning_effort",
+    "logprobs",
+    "backend",
+    "exact",
+    "kv_dtype",
+    "cache_dir",
+)
 _LOADED = ("model", "engine", *LOAD_OPTIONS)
 _NUMBERS = tuple(name for name in (*REQUEST_OPTIONS, *LOAD_OPTIONS) if name not in _NO_NUMBERS)
 
@@ -82,6 +93,8 @@ class Adapter(BaseModel):
     prefix_bytes_max: int = Field(default=2**30, description="Most bytes of KV kept for prompts that begin the same.")
     max_running: int = Field(default=64, description="Most requests computed side by side.")
     max_queue: int | None = Field(default=None, description="Most requests that may wait; None: no limit.")
+    cache_dir: str | None = Field(default=None, description="A folder where KV of long prompts outlives the process.")
+    cache_bytes_max: int = Field(default=2**33, description="Most bytes of that folder.")
     engine: Engine | None = Field(
         default=None, exclude=True, repr=False, description="A ready engine, instead of a model with load options."
     )
@@ -106,6 +119,8 @@ class Adapter(BaseModel):
             values["stop"] = [values["stop"]]
         if "model" in values:
             values["model"] = model_as_str(values["model"])
+        if isinstance(values.get("cache_dir"), os.PathLike):
+            values["cache_dir"] = os.fspath(values["cache_dir"])
         return values
 
     @model_validator(mode="after")

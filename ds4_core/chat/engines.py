@@ -23,6 +23,8 @@ LOAD_OPTIONS: dict[str, Any] = {
     "prefix_bytes_max": 2**30,
     "max_running": 64,
     "max_queue": None,
+    "cache_dir": None,
+    "cache_bytes_max": 2**33,
 }
 
 DEFAULT_MODEL = "ds4-tiny"
