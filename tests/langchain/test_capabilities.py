@@ -19,6 +19,7 @@ from langchain_core.rate_limiters import BaseRateLimiter
 
 from ds4_core import errors
 from ds4_core.registry import open_count
+from ds4_core.scheduler import Scheduler
 from ds4_core.testing import ScriptedEngine
 from langchain_ds4 import ChatDS4
 from langchain_ds4._errors import translate_errors
@@ -70,6 +71,20 @@ def test_close_leaves_a_given_engine_open(engine):
     with ChatDS4(engine=engine, temperature=0) as llm:
         llm.invoke(QUESTION)
     assert engine.is_open
+
+
+def test_what_was_computed_outlives_the_model_in_a_folder(tmp_path):
+    question = [SystemMessage("Be kind. " * 120), HumanMessage(QUESTION)]
+
+    def cached(**options):
+        with ChatDS4(temperature=0, max_tokens=5, cache_dir=tmp_path, **options) as llm:
+            cached = llm.invoke(question).usage_metadata["input_token_details"]["cache_read"]
+            Scheduler.of(llm._engine()._shared()).stop()  # and writes what it has
+            Scheduler.of(llm._engine()._shared()).join(30)
+        return cached
+
+    assert cached() == 0
+    assert cached(max_running=8) > 300
 
 
 def test_environment_names_the_model(monkeypatch, tiny_path, engine):
