@@ -23,6 +23,12 @@ DELAY_S: Final = 1.0
 
 _INTERVAL_S: Final = 0.2
 
+#: Keeps tqdm from drawing a bar before it knows how far things are.
+_NOT_AT_ONCE: Final = 1e-9
+
+_PLAIN: Final = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+_WITH_SPEED: Final = _PLAIN[:-1] + ", {rate_noinv_fmt}]"
+
 
 class Progressing(Protocol):
     """A generation, as far as its progress goes. Read from another thread while it changes."""
@@ -52,22 +58,55 @@ def _in_notebook() -> bool:
     return get_ipython is not None and type(get_ipython()).__name__ == "ZMQInteractiveShell"
 
 
-def _new_bar(file: TextIO | None, position: int, **options: Any) -> Any:
-    # Widgets where the notebook can show them; else text, which works everywhere.
-    if file is None and _in_notebook():
+class _Screen:
+    """Where bars are drawn. What can not be written is dropped: tqdm keeps a lock for ever when writing raises."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.broken = False
+
+    def write(self, text: str) -> None:
+        """Writes, or notes that nobody looks any more."""
         try:
-            import ipywidgets  # noqa: F401
-            from tqdm.notebook import tqdm_notebook
-        except ImportError:
-            pass
-        else:
-            return tqdm_notebook(leave=False, mininterval=0, miniters=1, **options)
-    from tqdm.std import tqdm
+            self._file.write(text)
+        except (OSError, ValueError):
+            self.broken = True
 
-    class Bar(tqdm):  # type: ignore[misc]
-        monitor_interval = 0  # no second thread: ours redraws
+    def flush(self) -> None:
+        """As `write`."""
+        try:
+            self._file.flush()
+        except (OSError, ValueError):
+            self.broken = True
 
-    return Bar(leave=False, mininterval=0, miniters=1, position=position, file=file, dynamic_ncols=True, **options)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _new_bar(screen: _Screen | None, position: int, **options: Any) -> Any:
+    # Widgets where the notebook can show them; else text, which works everywhere.
+    options |= {"leave": False, "mininterval": 0, "miniters": 1, "delay": _NOT_AT_ONCE}
+    if screen is None:
+        from tqdm.notebook import tqdm_notebook as kind
+    else:
+        from tqdm.std import tqdm as kind
+
+        options |= {"file": screen, "position": position, "dynamic_ncols": True}
+    # Apart from all other bars of the process: tqdm's own lock may be held by anybody, also by a thread that a fork has
+    # left behind, and a thread of tqdm's that redraws is not needed.
+    apart = {"monitor_interval": 0, "_lock": threading.RLock(), "_instances": weakref.WeakSet()}
+    return type("Bar", (kind,), apart)(**options)
+
+
+def _shows_widgets() -> bool:
+    if not _in_notebook():
+        return False
+    try:
+        import ipywidgets  # noqa: F401
+        import tqdm.notebook  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 class Board:
@@ -95,13 +134,14 @@ class Board:
         self._begun = 0  # requests since the board was empty
         self._began_at = 0.0
         self._bars: dict[str, Any] = {}
+        self._screen: _Screen | None = None
         self._painting = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def watch(self, work: Progressing) -> None:
         """Enters a generation. It leaves by itself when it is finished or dropped."""
-        if self._wanted():
+        if self._wanted() and not self._broken:
             self._works.add(weakref.ref(work))
             self._begun += 1
             self._start()
@@ -109,7 +149,7 @@ class Board:
     @contextmanager
     def opening(self, path: str) -> Iterator[None]:
         """While a model is opened."""
-        if not self._wanted():
+        if not self._wanted() or self._broken:
             yield
             return
         key = object()
@@ -142,18 +182,20 @@ class Board:
         return False
 
     def _paint_opening(self, now: float) -> None:
-        slow = [text for text, since in list(self._openings.values()) if now - since >= self._delay_s]
-        if slow:
-            bar = self._bar("opening", bar_format="{desc} [{elapsed}]")
-            bar.set_description_str(f"opening {', '.join(slow)}", refresh=False)
+        openings = list(self._openings.values())
+        age = now - min((since for _, since in openings), default=now)
+        if openings and age >= self._delay_s:
+            bar = self._bar("opening", age, bar_format="{desc} [{elapsed}]")
+            bar.set_description_str(f"opening {', '.join(text for text, _ in openings)}", refresh=False)
             bar.refresh()
         else:
             self._close("opening")
 
     def _paint_prefill(self, works: list[Progressing], now: float) -> None:
         under_way = [work for work in works if work.at < work.n_prompt]
-        if any(now - work.asked_at >= self._delay_s for work in under_way):
-            bar = self._bar("prefill", desc="prefill", unit=" tokens", unit_scale=True)
+        age = max((now - work.asked_at for work in under_way), default=0.0)
+        if under_way and age >= self._delay_s:
+            bar = self._bar("prefill", age, desc="prefill", unit=" tokens", unit_scale=True, bar_format=_WITH_SPEED)
             bar.total = sum(work.n_prompt for work in under_way)
             bar.n = sum(min(work.at, work.n_prompt) for work in under_way)
             bar.refresh()
@@ -161,17 +203,22 @@ class Board:
             self._close("prefill")
 
     def _paint_requests(self, n_live: int, now: float) -> None:
-        if n_live and self._begun > 1 and now - self._began_at >= self._delay_s:
-            bar = self._bar("requests", desc="requests", unit=" requests")
+        age = now - self._began_at
+        if n_live and self._begun > 1 and age >= self._delay_s:
+            bar = self._bar("requests", age, desc="requests", bar_format=_PLAIN)
             bar.total = self._begun
             bar.n = self._begun - n_live
             bar.refresh()
         else:
             self._close("requests")
 
-    def _bar(self, name: str, **options: Any) -> Any:
+    def _bar(self, name: str, age: float, **options: Any) -> Any:
+        # `age`: seconds since that began, which was before the bar came.
         if name not in self._bars:
-            self._bars[name] = _new_bar(self._file, len(self._bars), **options)
+            if self._screen is None and (self._file is not None or not _shows_widgets()):
+                self._screen = _Screen(self._file or sys.stderr)
+            self._bars[name] = _new_bar(self._screen, len(self._bars), **options)
+            self._bars[name].start_t -= age
         return self._bars[name]
 
     def _close(self, name: str) -> None:
@@ -191,17 +238,14 @@ class Board:
             self._thread.start()
 
     def _run(self) -> None:
-        try:
-            while not self._stop.wait(_INTERVAL_S):
-                if not self.paint():
-                    self._painting = False
-                    if not (self._works or self._openings):  # nothing came in between
-                        return
-                    self._painting = True
-        except (OSError, ValueError):  # nobody looks any more: stderr was closed
-            self._works.clear()
-        finally:
-            self._painting = False
+        # What comes in just when this ends gets its bars with the next that begins.
+        while not self._stop.wait(_INTERVAL_S) and self.paint() and not self._broken:
+            pass
+        self._painting = False
+
+    @property
+    def _broken(self) -> bool:
+        return self._screen is not None and self._screen.broken
 
     def close(self) -> None:
         """Takes all bars away and ends the thread. A thread that writes while the interpreter ends would crash it."""
