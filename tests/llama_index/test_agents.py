@@ -87,6 +87,17 @@ async def test_model_calls_one_tool_for_two_cities_side_by_side(llm):
     assert len({result.tool_id for result in results}) == 2
 
 
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_model_thinks_acts_and_answers_in_words(llm, streaming):
+    agent = ReActAgent(tools=TOOLS, llm=llm, streaming=streaming)
+    output, results, _ = await run(agent, "What is 3 + 4?")
+    assert [(result.tool_name, result.tool_kwargs) for result in results] == [("add", {"a": 3, "b": 4})]
+    assert "7" in output.response.content
+    output, results, _ = await run(agent, "What is the weather in Paris?")
+    assert [result.tool_kwargs for result in results] == [{"city": "Paris"}]
+    assert "sunny" in output.response.content
+
+
 async def test_agents_work_beside_each_other(llm):
     cities = ["Paris", "Rome", "Berlin", "Oslo", "Madrid", "Vienna"]
     agents = [FunctionAgent(tools=TOOLS, llm=llm) for _ in cities]

@@ -55,12 +55,13 @@ def test_figures_count_the_encoded_prompt_and_every_sampled_token(llm):
 
 
 def test_system_prompt_is_applied_by_predict_and_not_by_chat():
-    llm = DS4LLM(model="ds4-tiny", temperature=0, system_prompt="You are Nina, a clever robot.")
-    plain = DS4LLM(model="ds4-tiny", temperature=0)
-    assert llm.chat(USER).raw["usage"] == plain.chat(USER).raw["usage"]
-    prompt = PromptTemplate("Who are you?")
-    assert "Nina" in llm.predict(prompt)
-    assert "Nina" not in plain.predict(prompt)
+    with ScriptedEngine(["Yes."] * 2) as engine:
+        llm = DS4LLM(engine=engine, system_prompt="You are Nina.")
+        llm.predict(PromptTemplate("Who are you?"))
+        llm.chat(USER)
+        predicted, chatted = (request.text for request in engine.requests)
+    assert "You are Nina.<｜User｜>Who are you?" in predicted
+    assert "Nina" not in chatted
 
 
 def test_formatted_prompt_is_continued_as_it_is(llm):
