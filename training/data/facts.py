@@ -108,21 +108,21 @@ def fact(w: Words) -> tuple[str, str]:
         country, capital, continent, currency = w.pick(_countries())
         y = w.rng.random()
         if y < 0.6:
-            return w.say(_CAPITAL, a=country), f"The capital of {country} is {capital}."
+            return w.ask(_CAPITAL, a=country), f"The capital of {country} is {capital}."
         if y < 0.8:
-            return w.say(_CONTINENT, a=country), f"{country} is in {continent}."
-        return w.say(_CURRENCY, a=country), f"The currency of {country} is the {currency}."
+            return w.ask(_CONTINENT, a=country), f"{country} is in {continent}."
+        return w.ask(_CURRENCY, a=country), f"The currency of {country} is the {currency}."
     if x < 0.75:
         phrases, answer = w.pick(_PLAIN)
-        return w.say(phrases), answer
+        return w.ask(phrases), answer
     if x < 0.87:
         a, b = w.pick(list(_OPPOSITES.items()))
         if w.chance(0.5):
             a, b = b, a
-        return w.say(_OPPOSITE, a=a), b
+        return w.ask(_OPPOSITE, a=a), b
     if x < 0.95:
         names, phrases = (WEEKDAYS, _AFTER) if w.chance(0.5) else (MONTHS, _AFTER_MONTH)
         at = w.between(0, len(names) - 1)
-        return w.say(phrases, a=names[at]), names[(at + 1) % len(names)]
+        return w.ask(phrases, a=names[at]), names[(at + 1) % len(names)]
     animal, sound = w.pick(list(_SOUNDS.items()))
     return f"What sound does a {animal} make?", f"A {animal} says {sound}."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.data.parameters import identifier, listed, said_value, spoken
+from training.data.phrasing import said_fact
 from training.data.words import COLORS, MONTHS, WEEKDAYS, Phrases, Words
 
 
@@ -515,7 +516,7 @@ def _field(w: Words, kind: FieldKind, name: str, title: str, described: float, u
         schema["items"] = {"type": "string"}
     said = "" if isinstance(value, bool) else said_value(value)
     k = spoken(key)
-    sentence = w.say(kind.says, N=name, v=said, k=k, K=k[:1].upper() + k[1:], **{"not": "" if value else "not "})
+    sentence = w.tell(kind.says, N=name, v=said, k=k, K=k[:1].upper() + k[1:], **{"not": "" if value else "not "})
     return Field(key, _described(w, schema, key, title, described), value, sentence)
 
 
@@ -538,7 +539,7 @@ def known_record(w: Words, n: int | None = None, *, described: float = 0.3) -> R
     key = w.pick(names)
     used.add(key)
     fields = [_field(w, kind, shown, title, described, used) for kind in chosen]
-    introduction = w.say(_PROBLEM, N=name) if title == "Ticket" else ""
+    introduction = w.tell(_PROBLEM, N=name) if title == "Ticket" else ""
     if title in ("Person", "Company") and w.chance(0.18):
         nested = nested_field(w, shown, title)
         if nested.name not in used:
@@ -583,9 +584,11 @@ def generic_record(w: Words, n: int | None = None, *, described: float = 0.2) ->
         if kind == "string" and w.chance(0.15):
             schema["enum"] = w.shuffled([value, *(w.word() for _ in range(w.between(1, 3)))])
         phrases = _GENERIC_MANY if kind == "array" else _GENERIC
-        sentence = w.say(
+        sentence = w.tell(
             phrases, k=k, K=k[:1].upper() + k[1:], v=listed(value) if kind == "array" else said_value(value)
         )
+        if not w.heldout and kind != "array" and w.chance(0.5):
+            sentence = said_fact(w.rng).format(k=k, K=k[:1].upper() + k[1:], v=said_value(value))
         record.fields.append(Field(key, _described(w, schema, key, title, described), value, sentence))
     return record
 
@@ -600,7 +603,7 @@ def any_record(w: Words, n: int | None = None, *, described: float = 0.3) -> Rec
     if (not head.sentence and not any(str(head.value) in s for s in sentences)) or (
         not head.sentence and str(head.value) not in sentences[0]
     ):
-        sentences.insert(0, w.say(_IS_ABOUT, N=head.value))
+        sentences.insert(0, w.tell(_IS_ABOUT, N=head.value))
     elif len(sentences) > 1 and head.sentence == "" and w.chance(0.3):
         rest = sentences[1:]
         if not any(s.startswith(("He ", "She ", "It ")) for s in rest):
@@ -660,7 +663,7 @@ def nested_field(w: Words, name: str, title: str) -> Field:
         )
         inner = {"street": street, "city": w.city()}
         shape = {"type": "object", "properties": {k: {"type": "string"} for k in inner}, "required": list(inner)}
-        said = w.say(_ADDRESS, N=name, s=street, c=inner["city"])
+        said = w.tell(_ADDRESS, N=name, s=street, c=inner["city"])
         return Field(w.pick(("address", "home_address", "location", "contact_address")), shape, inner, said)
     thing, count = w.pick(("name", "product", "item", "article")), w.pick(("quantity", "count", "amount"))
     items = [
@@ -671,7 +674,7 @@ def nested_field(w: Words, name: str, title: str) -> Field:
     schema = {"type": "array", "items": {"type": "object", "properties": properties, "required": [thing, count]}}
     listing = listed([f"{item[count]} {item[thing]}" for item in items])
     return Field(
-        w.pick(("items", "order", "basket", "articles", "lines")), schema, items, w.say(_BASKET, N=name, v=listing)
+        w.pick(("items", "order", "basket", "articles", "lines")), schema, items, w.tell(_BASKET, N=name, v=listing)
     )
 
 
@@ -694,7 +697,7 @@ def compact_record(w: Words) -> Record:
         Field(w.pick(keys["city"]), {"type": "string"}, city, ""),
     ]
     head, *rest = everything
-    return Record("Person", [head, *w.sample(rest, w.between(1, 3))], w.say(_COMPACT, n=name, a=age, j=job, c=city))
+    return Record("Person", [head, *w.sample(rest, w.between(1, 3))], w.tell(_COMPACT, n=name, a=age, j=job, c=city))
 
 
 def optional_fields(w: Words, record: Record) -> None:

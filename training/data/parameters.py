@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from training.data.phrasing import said_parameter
 from training.data.words import COLORS, Phrases, Words
 
 
@@ -580,7 +581,11 @@ def _finished(w: Words, name: str, schema: dict[str, Any], value: Any, phrases: 
     said = said_value(value)
     if isinstance(value, dict | list) and w.chance(0.12):
         said = json.dumps(value, ensure_ascii=False)
-    phrase = w.pick(phrases.of(w.split))
+    phrase = w.template(phrases)
+    if not w.heldout and (phrases is GENERIC or w.chance(0.08)) and w.chance(0.6) and not isinstance(value, bool):
+        phrase = said_parameter(w.rng)
+        if phrase in GENERIC.heldout:
+            phrase = w.pick(GENERIC.train)
     if "'" in said and "'{v}'" in phrase:
         phrase = phrase.replace("'", '"')
     return Parameter(name, schema, value, phrase.format(p=spoken(name) if w.chance(0.65) else name, v=said))

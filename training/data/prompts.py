@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from training.data.phrasing import qa_prompt
 from training.data.words import Phrases, Words
 
 
@@ -94,6 +95,10 @@ def qa_messages(w: Words, context: str, question: str) -> tuple[str, str]:
     if x < 0.49:
         return default("condense_context").format(context_str=context), question
     if x < 0.6:
-        return w.pick(SYSTEM_PROMPTS.of(w.split)).format(c=context), question
-    prompt = w.pick(QA_PROMPTS.of(w.split))
+        return w.template(SYSTEM_PROMPTS, rough=False).format(c=context), question
+    prompt = w.template(QA_PROMPTS, rough=False)
+    if not w.heldout and w.chance(0.6):
+        prompt = qa_prompt(w.rng)
+        if prompt in QA_PROMPTS.heldout:
+            prompt = w.pick(QA_PROMPTS.train)
     return "", prompt.format(c=context, q=question)

@@ -69,7 +69,7 @@ def about(w: Words, kind: EntityKind | None = None, n: int | None = None, name: 
         ):
             sentence = _statement(w, relation, name, possessed(name), value)
         out.sentences.append(sentence)
-        question = w.say(relation.questions, N=name, Ns=possessed(name))
+        question = w.ask(relation.questions, N=name, Ns=possessed(name))
         out.questions.append(Question(question, value, sentence, name))
         if w.chance(0.12):
             out.sentences.append(filler(w, name, pronoun))
@@ -82,7 +82,7 @@ def about(w: Words, kind: EntityKind | None = None, n: int | None = None, name: 
     out.questions = [Question(q.text, q.answer, renamed[q.evidence], q.about) for q in out.questions]
     untold = [number for number in range(len(kind.relations)) if number not in relations]
     if untold:
-        out.missing.append(w.say(kind.relations[w.pick(untold)].questions, N=name, Ns=possessed(name)))
+        out.missing.append(w.ask(kind.relations[w.pick(untold)].questions, N=name, Ns=possessed(name)))
     return out
 
 
@@ -92,7 +92,7 @@ def possessed(name: str) -> str:
 
 
 def _statement(w: Words, relation: Relation, mention: str, owner: str, value: str) -> str:
-    text = w.say(
+    text = w.tell(
         relation.statements,
         S=mention,
         Ss=owner,
@@ -117,7 +117,7 @@ _AS_OBJECT = re.compile(r"\b((?:to|for|of|find|by|than|from|at|reach|contact|wit
 
 def unanswerable(w: Words, passage: Passage) -> str:
     """A question that the passage does not answer: about a stranger, or about what is not told of somebody in it."""
-    if passage.missing and w.chance(0.55):
+    if passage.missing and w.chance(0.12):
         return w.pick(passage.missing)
     text = " ".join(passage.sentences)
     while True:
@@ -208,8 +208,8 @@ def decorated(w: Words, sentence: str, name: str = "") -> str:
             "Since",
             "To",
         )
-        return w.say(_BEFORE, s=sentence[0].lower() + sentence[1:] if small else sentence)
-    return w.say(_AFTERWARDS, s=sentence[:-1], p=w.full_name(), k=w.between(2, 300)) + "."
+        return w.tell(_BEFORE, s=sentence[0].lower() + sentence[1:] if small else sentence)
+    return w.tell(_AFTERWARDS, s=sentence[:-1], p=w.full_name(), k=w.between(2, 300)) + "."
 
 
 def merged(w: Words, sentences: list[str], subjects: tuple[str, ...]) -> dict[str, str]:
@@ -272,12 +272,15 @@ _REASONS = Phrases(
 def event(w: Words, subject: str | None = None) -> Passage:
     """One sentence about somebody who did something, with questions for each of its parts."""
     base, past = w.pick(_VERBS)
+    if w.chance(0.35) and (verb := w.verb()) not in _IRREGULAR:
+        base, past = verb, regular_past(verb)
     done = _PARTICIPLES.get(past, past)
     who = subject or w.weighted((6, w.full_name), (2, w.first_name), (2, w.company))()
     count = w.between(2, 95) if w.chance(0.25) else 0
     noun = w.noun()
+    written = _NUMBERS[count - 2] if 2 <= count <= 20 and w.chance(0.5) else str(count)
     thing = (
-        f"{count} {noun}s"
+        f"{written} {noun}s"
         if count
         else f"{w.pick(('the', 'a', 'the old', 'the first', 'his', 'the new', 'an unusual'))} {w.adjective() + ' ' if w.chance(0.6) else ''}{noun}"
     )
@@ -296,8 +299,21 @@ def event(w: Words, subject: str | None = None) -> Passage:
     if passive and thing.startswith("his "):
         thing = "the " + thing[4:]
     order = w.pick(_PASSIVE_ORDERS if passive else _ORDERS)
+    described = who
+    if " " in who and w.chance(0.18) and who.split()[-1] not in _FIRMS:
+        job, home = w.job(), w.city()
+        described = w.pick(
+            (
+                f"{who}, a {job} from {home},",
+                f"{who} (a {job} from {home})",
+                f"{who}, who came from {home} and was a {job},",
+                f"{who}, the {job} from {home},",
+            )
+        )
+    else:
+        job = home = ""
     shown = {
-        "s": who,
+        "s": described,
         "v": past,
         "o": thing,
         "pv": f"{'were' if count else 'was'} {done}",
@@ -309,15 +325,23 @@ def event(w: Words, subject: str | None = None) -> Passage:
         "fo": f"for {friend}",
     }
     text = " ".join(shown[part.rstrip(",")] + ("," if part.endswith(",") else "") for part in order)
+    if w.chance(0.3) and not order[0].endswith(","):
+        text = w.tell(_CLAUSES, n=w.real_noun(), m=w.real_noun(), a=w.adjective(), p=w.full_name(), c=w.city()) + text
     sentence = capitalized(text) + "."
-    if w.chance(0.15):
+    if "re" not in order and w.chance(0.25):
+        sentence = (
+            sentence[:-1]
+            + w.tell(_TAILS, n=w.real_noun(), m=w.real_noun(), a=w.adjective(), p=w.full_name(), c=w.city())
+            + "."
+        )
+    elif w.chance(0.15):
         sentence = decorated(w, sentence)
     parts = {part.rstrip(",") for part in order}
     named = "s" in parts or "by" in parts
     asks: list[tuple[Phrases, str]] = []
     if named:
         asks.append((_WHO_PASSIVE if w.chance(0.4) else _WHO, who))
-        asks.append((_HOW_MANY, str(count)) if count else (_WHAT, thing))
+        asks.append((_HOW_MANY, written) if count else (_WHAT, thing))
     # Either voice may be asked for in either voice, as long as nothing is named that the text does not tell.
     turned = not named or w.chance(0.45)
     if "pl" in parts:
@@ -336,23 +360,26 @@ def event(w: Words, subject: str | None = None) -> Passage:
     slots = {"s": shown_who, "b": base, "p": past, "o": said, "n": noun, "d": done, "was": "were" if count else "was"}
     questions = [
         Question(
-            w.say(phrases, **slots),
+            w.ask(phrases, **slots),
             answer,
             sentence,
             noun if phrases in (_WHO, _WHO_PASSIVE, _WHERE_PASSIVE, _WHEN_PASSIVE) else who,
         )
         for phrases, answer in asks
     ]
+    if job and "s" in parts:
+        questions.append(Question(w.ask(_JOB_OF, N=who), job, sentence, who))
+        questions.append(Question(w.ask(_FROM_WHERE, N=who), home, sentence, who))
     if named and w.chance(0.25):
-        questions.append(Question(w.say(_TELL, **slots), sentence, sentence, who))
+        questions.append(Question(w.ask(_TELL, **slots), sentence, sentence, who))
     if not named:
-        return Passage([sentence], questions, [], [w.say(_WHO_PASSIVE, **slots)])
+        return Passage([sentence], questions, [], [w.ask(_WHO_PASSIVE, **slots)])
     untold = [
         phrases
         for part, phrases in (("pl", _WHERE), ("ti", _WHEN), ("re", _WHY), ("wi", _WITH_WHAT), ("fo", _FOR_WHOM))
         if part not in parts
     ]
-    missing = [w.say(w.pick(untold), **slots)] if untold and w.chance(0.6) else []
+    missing = [w.ask(w.pick(untold), **slots)] if untold and w.chance(0.6) else []
     return Passage([sentence], questions, [], missing)
 
 
@@ -501,6 +528,72 @@ _TELL = Phrases(
 )
 
 
+_NUMBERS = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split()
+_CLAUSES = Phrases(
+    "After the {n} had become {a}, ",
+    "When the {n} was over, ",
+    "Although nobody had asked for a {n}, ",
+    "While {p} looked after the {n}, ",
+    "Before the {a} {n} arrived, ",
+    "As the {n} of {c} was {a}, ",
+    "Thanks to a {a} {n}, ",
+    "With the help of {p}, ",
+    "Despite the {a} {n}, ",
+    "Long before {c} had a {n}, ",
+    "Since there was no {n}, ",
+    "During the {a} {n}, ",
+    "Like many others, ",
+    "To the surprise of {p}, ",
+    "Without a {n} or a {m}, ",
+)
+_TAILS = Phrases(
+    ", while {p} waited with the {n}",
+    ", which made the {n} {a}",
+    ", and later the {n} followed",
+    ", where a {a} {n} still stands",
+    " and never spoke of the {n} again",
+    ", though the {n} was {a}",
+    ", as the {n} of {c} reported",
+    ", so that the {m} became {a}",
+    ", long before the {n} came to {c}",
+    " and was praised by {p}",
+    ", but the {n} remained {a}",
+    ", which {p} did not like at all",
+)
+_FIRMS = frozenset(
+    ("Corp", "Inc", "Ltd", "Labs", "Group", "Systems", "Foods", "Bank", "Works", "Media", "Partners", "GmbH")
+)
+_JOB_OF = Phrases(
+    "What was the job of {N}?",
+    "What did {N} do for a living?",
+    "Which profession did {N} have?",
+    "What was {N} by profession?",
+    "As what did {N} work?",
+)
+_FROM_WHERE = Phrases(
+    "Where was {N} from?",
+    "Where did {N} come from?",
+    "From which place was {N}?",
+    "What was the home of {N}?",
+    "Which town did {N} come from?",
+)
+#: Verbs whose past is not made by "ed".
+_IRREGULAR = frozenset(
+    "arise awake be bear beat become begin bend bet bid bind bite bleed blow break breed bring broadcast build burn burst buy cast catch choose cling come cost creep cut deal dig do draw dream drink drive eat fall feed feel fight find flee fling fly forbid forecast forget forgive freeze get give go grind grow hang have hear hide hit hold hurt keep kneel knit know lay lead lean leap learn leave lend let lie light lose make mean meet mistake overcome pay prove put quit read ride ring rise run saw say see seek sell send set sew shake shed shine shoot show shrink shut sing sink sit sleep slide sling slit smell speak speed spell spend spill spin spit split spoil spread spring stand steal stick sting stink strike string strive swear sweep swell swim swing take teach tear tell think throw thrust tread understand undertake upset wake wear weave weep win wind withdraw withstand wring write abide behold bespeak beget foresee foretell input mow outdo partake rid shear slay sow spoil stride undergo undo uphold".split()
+)
+
+
+def regular_past(verb: str) -> str:
+    """The past of a regular verb; short vowels double the consonant."""
+    if verb.endswith("e"):
+        return verb + "d"
+    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
+        return verb[:-1] + "ied"
+    if len(verb) <= 4 and verb[-1] not in "aeiouwxyh" and verb[-2] in "aeiou" and verb[-3:-2] not in "aeiou":
+        return verb + verb[-1] + "ed"
+    return verb + "ed"
+
+
 def events(w: Words, n: int) -> Passage:
     """Several events; questions about a subject are asked only where it has one."""
     out = Passage()
@@ -627,16 +720,16 @@ def records(w: Words, n: int) -> Passage:
         if w.chance(0.5):
             other = w.pick(_KEYS)
             if other not in keys:
-                out.missing.append(w.say(_THE_OF, k=other, o=thing))
+                out.missing.append(w.ask(_THE_OF, k=other, o=thing))
         for key in keys:
             value = _value(w)
             sentence = (
-                capitalized(w.say(_OPAQUE, k=key, o=thing, v=value))
+                capitalized(w.tell(_OPAQUE, k=key, o=thing, v=value))
                 if w.chance(0.8)
                 else f"{capitalized(thing)} - {key}: {value}"
             )
             out.sentences.append(sentence)
-            out.questions.append(Question(w.say(_THE_OF, k=key, o=thing), value, sentence, thing))
+            out.questions.append(Question(w.ask(_THE_OF, k=key, o=thing), value, sentence, thing))
     return out
 
 
@@ -654,7 +747,7 @@ def table(w: Words, n: int) -> tuple[str, Passage]:
     out = Passage([lines[0]])
     for row, line in zip(rows, lines[-len(rows) :], strict=True):
         for key, value in zip(keys, row[1:], strict=True):
-            out.questions.append(Question(w.say(_THE_OF, k=key, o=row[0]), value, line, row[0]))
+            out.questions.append(Question(w.ask(_THE_OF, k=key, o=row[0]), value, line, row[0]))
     return "\n".join(lines), out
 
 
@@ -703,7 +796,13 @@ def passage(w: Words, n: int) -> Passage:
 
 
 def laid_out(w: Words, sentences: list[str]) -> str:
-    """Sentences as a document: one paragraph, lines, chunks with or without a header, bullets."""
+    """Sentences as a document: one paragraph, lines, chunks with or without a header, bullets; a title at times."""
+    if w.chance(0.12):
+        return f"{w.title()}{w.pick((chr(10), chr(10) * 2, ' - ', '. '))}{_laid_out(w, sentences)}"
+    return _laid_out(w, sentences)
+
+
+def _laid_out(w: Words, sentences: list[str]) -> str:
     x = w.rng.random()
     if x < 0.5:
         return " ".join(sentences)

@@ -325,7 +325,7 @@ def random_tool(w: Words) -> Tool:
         p.required = p in wanted and w.chance(0.8)
     body = f"{verb} {w.pick(('a ', 'the ', 'the ', 'my ', 'this ', ''))}{noun}"
     said = joined(w, [p.said for p in w.shuffled(wanted)])
-    request = w.say(_OPENERS, B=body[0].upper() + body[1:], b=body, s=said, N=name)
+    request = w.ask(_OPENERS, B=body[0].upper() + body[1:], b=body, s=said, N=name)
     description = w.say(_DESCRIPTIONS, V=verb.capitalize(), v=verb, n=noun)
     arguments = {p.name: p.value for p in parameters if p in wanted}
     return Tool(name, description, parameters, arguments, request, noun, body + said)
@@ -336,7 +336,7 @@ def no_argument_tool(w: Words) -> Tool:
     noun = w.noun()
     name = cased(w, w.pick(_NO_ARGS_NAMES).format(n=noun, a=w.adjective(), x=w.pick((w.syllables, w.salad))()))
     verb = spoken(name) if name.split("_")[0] in ("list", "get", "reset", "refresh", "stop", "count") else f"run {name}"
-    request = w.say(_NO_ARGS_SAID, N=name, v=verb, V=verb[0].upper() + verb[1:])
+    request = w.ask(_NO_ARGS_SAID, N=name, v=verb, V=verb[0].upper() + verb[1:])
     description = w.pick(
         (
             "",
@@ -386,7 +386,7 @@ def function_tool(w: Words) -> Tool:
             )
         parameters.append(Parameter(key, schema, value, ""))
     values = [f"'{p.value}'" if isinstance(p.value, str) and w.chance(0.5) else said_value(p.value) for p in parameters]
-    request = w.say(
+    request = w.ask(
         _FUNCTION_SAID,
         N=name,
         A=", ".join(values),
@@ -400,6 +400,9 @@ def function_tool(w: Words) -> Tool:
     return Tool(name, description, parameters, {p.name: p.value for p in parameters}, request, name, short)
 
 
+_QUOTES = (("'", "'"), ("'", "'"), ('"', '"'), ('"', '"'), ("", ""), ("“", "”"), ("«", "»"), ("「", "」"), ("`", "`"))
+
+
 def creation_tool(w: Words) -> Tool:
     """A tool that stores a name, often of another script, with a description."""
     kind = w.pick(_KINDS) if w.chance(0.8) else w.noun()
@@ -410,17 +413,54 @@ def creation_tool(w: Words) -> Tool:
     )
     name_value = w.foreign() if w.chance(0.8) else w.pick((w.company, w.person, w.product))()
     about = f"{w.pick(('a', 'an', 'the'))} {w.pick((w.adjective(), w.pick(_PEOPLES)))} {w.pick((w.noun(), w.pick(_BUSINESSES)))}"
-    request = w.say(
-        _CREATION_SAID,
-        V=verb.capitalize(),
-        v=verb,
-        k=kind,
-        q=w.pick("'\"'"),
-        a=name_value,
-        g=w.company() if w.chance(0.6) else w.title(),
-        b=about,
-        p=keys[1],
-    )
+    quote, after = w.pick(_QUOTES)
+    slots = {
+        "V": verb.capitalize(),
+        "v": verb,
+        "k": kind,
+        "q": quote if quote in "'\"" else "'",
+        "a": name_value,
+        "g": w.company() if w.chance(0.6) else w.title(),
+        "b": about,
+        "p": keys[1],
+    }
+    if w.heldout or w.chance(0.35):
+        request = w.ask(_CREATION_SAID, **slots)
+    else:
+        gloss = f" ({slots['g']})" if w.chance(0.5) else ""
+        head = w.pick(
+            (
+                "{V} {d} {k}",
+                "{V} {d} {k}",
+                "Please {v} {d} {k}",
+                "Can you {v} {d} {k}",
+                "I want to {v} {d} {k}",
+                "We have to {v} {d} {k}",
+                "{V} this {k}:",
+                "New {k}:",
+                "Use the tool to {v} {d} {k}",
+                "{V} {d} new {k}",
+            )
+        )
+        head = head.format(V=verb.capitalize(), v=verb, k=kind, d=w.pick(("a", "the", "a new", "one")))
+        named = (
+            ""
+            if head.endswith(":")
+            else w.pick(
+                (
+                    " named",
+                    " called",
+                    " with the name",
+                    " by the name of",
+                    " known as",
+                    " whose name is",
+                    " titled",
+                    " under the name",
+                    ":",
+                )
+            )
+        )
+        request = f"{head}{named} {quote}{name_value}{after}{gloss}{w.pick((' - ', ', ', ': ', ' – ', '; it is ', ', which is ', '. It is ', ' / ', ', described as ', ' — '))}{about}{w.pick(('', '', '.', ', please', ', please.'))}"
     parameters = [
         Parameter(key, {"type": "string"}, value, "") for key, value in zip(keys, (name_value, about), strict=True)
     ]
@@ -491,7 +531,7 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
             and w.chance(0.2)
         ):
             said[at] = _SMALL_NUMBERS[values[at] - 1]
-    request = w.pick(intent.requests.of(w.split))
+    request = w.template(intent.requests)
     onoff = "on" if values and values[-1] is True else "off"
     shown = spoken(name) if name.isascii() else name
     request = request.lower() if small else request
@@ -517,7 +557,7 @@ def _with_courtesy(w: Words, request: str) -> str:
     if x < 0.72:
         return request
     phrases = _AFTER if x > 0.86 and request[-1] in ".?!" else _BEFORE
-    return w.say(phrases, r=request, l=lowered(request))
+    return w.ask(phrases, r=request, l=lowered(request))
 
 
 def _varied_name(w: Words, name: str) -> str:

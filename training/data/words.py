@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from training.data.phrasing import vary
+
 T = TypeVar("T")
 
 _KINDS = ("nouns", "adjectives", "verbs", "first", "last", "jobs", "foreign", "cities", "countries")
@@ -65,18 +67,38 @@ class Phrases:
 _CONSONANTS = [*"bcdfghjklmnprstvwz", *"br ch cl dr fl gr kr ph pl qu sh sl st th tr vr zh".split()]
 _VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "io", "oo", "ou"]
 _ENDINGS = ["", "", "n", "r", "s", "l", "x", "m", "k", "nd", "rt", "th"]
-_HAN = [chr(c) for c in range(0x4E00, 0x9000)]
+
+
+def _block(first: int, last: int) -> list[str]:
+    return [char for code in range(first, last + 1) if (char := chr(code)).isprintable()]
+
+
 _HAN_COMMON = list(
     "中国大学公司北京上海技术东方银行集团有限科技新华日本電機工業商店食品天地人山水火木金土春夏秋冬红白黑蓝龙虎花鸟月星海江河"
 )
-_HIRAGANA = [chr(c) for c in range(0x3042, 0x3094)]
-_KATAKANA = [chr(c) for c in range(0x30A2, 0x30F5)]
-_HANGUL = [chr(c) for c in range(0xAC00, 0xD7A4)]
-_CYRILLIC = list("абвгдежзийклмнопрстуфхцчшщыьэюяіїє")
-_GREEK = list("αβγδεζηθικλμνξοπρστυφχψως")
-_ARABIC = list("ابتثجحخدذرزسشصضطظعغفقكلمنهوي")
-_LATIN = list("àáâäãåçèéêëìíîïñòóôöõøùúûüýßąćęłńśźżčďěňřšťůžğışőű")
-_EMOJI = list("😀😂😍🤔👍🎉🚀🔥🌍🌈🍕🍎🐱🐶🦊🐝🌻⭐⚡❄🎸📚💡🔧🏠🚲🚗✅❤🎂🥑🧩🐢🦉🍄🌊🎈🧠🪐🐙")
+_LATIN = [*"àáâäãåçèéêëìíîïñòóôöõøùúûüýßąćęłńśźżčďěňřšťůžğışőű", *"bcdfghlmnprstaeiouaeiou"]
+_EMOJI = [
+    *_block(0x1F300, 0x1F5FF),
+    *_block(0x1F600, 0x1F64F),
+    *_block(0x1F680, 0x1F6C5),
+    *_block(0x1F900, 0x1F9FF),
+    *"⭐⚡❄✅❤☀☂♫",
+]
+#: Letters of many scripts, whole blocks of them, so that every byte of them is practised.
+_SCRIPTS: tuple[tuple[float, list[str]], ...] = (
+    (6, _block(0x4E00, 0x9FFF)),
+    (5, _HAN_COMMON),
+    (5, _block(0x3041, 0x3096)),
+    (4, _block(0x30A1, 0x30FA)),
+    (4, _block(0xAC00, 0xD7A3)),
+    (4, [*_block(0x430, 0x44F), *"іїєґўђћџљњ"]),
+    (2, _block(0x3B1, 0x3C9)),
+    (2, [*_block(0x621, 0x63A), *_block(0x641, 0x64A)]),
+    (1, _block(0x5D0, 0x5EA)),
+    (1, _block(0xE01, 0xE2E)),
+    (1, _block(0x904, 0x939)),
+    (4, _LATIN),
+)
 _SUFFIXES_CJK = ("公司", "集团", "科技", "银行", "大学", "商店", "株式会社", "工業", "さん", "屋", "会社")
 _COMPANY_ENDS = (
     "Corp",
@@ -138,6 +160,27 @@ class Words:
         """One of the phrasings of this split, its slots filled."""
         phrase = self.pick(phrases.of(self.split))
         return phrase.format_map(slots) if slots else phrase
+
+    def template(self, phrases: Phrases, *, rough: bool = True) -> str:
+        """One of the phrasings of this split with its slots; in training often said another way, but never a held-out one.
+
+        Args:
+            phrases: Ways to say one thing.
+            rough: Whether case, signs and spelling may suffer too.
+        """
+        chosen = self.pick(phrases.of(self.split))
+        if self.heldout or not self.chance(0.6):
+            return chosen
+        varied = vary(self.rng, chosen, rough=rough)
+        return chosen if varied in phrases.heldout and varied not in phrases.train else varied
+
+    def ask(self, phrases: Phrases, **slots: Any) -> str:
+        """What a user says: a `template`, its slots filled."""
+        return self.template(phrases).format_map(slots)
+
+    def tell(self, phrases: Phrases, **slots: Any) -> str:
+        """What a text says: a `template` in good order, its slots filled."""
+        return self.template(phrases, rough=False).format_map(slots)
 
     def sample(self, items: Sequence[T], n: int) -> list[T]:
         """Some of them, each once, in random order."""
@@ -273,28 +316,19 @@ class Words:
     def foreign(self) -> str:
         """A name or word with letters beyond ASCII: real names, and random letters of many scripts."""
         x = self.rng.random()
-        n = self.between(2, 6)
-        some = lambda letters, k: "".join([self.pick(letters) for _ in range(k)])  # noqa: E731 # one line, used below
-        if x < 0.25:
+        n = self.between(2, 6) if self.chance(0.55) else self.between(3, 11)
+        if x < 0.16:
             name: str = self.pick(self._lists["foreign"])
             return name
-        if x < 0.5:
-            text = some(_HAN if self.chance(0.6) else _HAN_COMMON, n)
-            return text + (self.pick(_SUFFIXES_CJK) if self.chance(0.45) else "")
-        if x < 0.68:
-            text = some(_HIRAGANA if self.chance(0.5) else _KATAKANA, n)
-            return text + (self.pick(_SUFFIXES_CJK) if self.chance(0.45) else "")
-        if x < 0.77:
-            return some(_CYRILLIC, n + 2).capitalize()
-        if x < 0.81:
-            return some(_GREEK, n + 2).capitalize()
-        if x < 0.86:
-            return some(_HANGUL, n)
-        if x < 0.89:
-            return some(_ARABIC, n + 1)
-        if x < 0.95:
-            return some([*_LATIN, *"bcdfghlmnprstaeiouaeiou"], n + 3).capitalize()
-        return some(_EMOJI, self.between(1, 3))
+        if x < 0.92:
+            letters = self.weighted(*_SCRIPTS)
+            text = "".join([self.pick(letters) for _ in range(n)])
+            if letters[0] in "\u4e00\u4e2d\u3041\u30a1":
+                return text + (self.pick(_SUFFIXES_CJK) if self.chance(0.4) else "")
+            return text.capitalize() if self.chance(0.7) else text
+        if x < 0.97:
+            return "".join([self.pick(_EMOJI) for _ in range(self.between(1, 4))])
+        return f"{self.pick((self.noun, self.syllables))()}{self.pick((' ', '-', ''))}{''.join([self.pick(_HAN_COMMON + _EMOJI) for _ in range(self.between(1, 3))])}"
 
     # -- values --------------------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ ROWS: tuple[Row, ...] = (
     Row("answer from context", (("context_qa", 5), ("context_unknown", 2), ("refine", 1.5), ("condense", 1.5), ("summary", 0.5)), 0.90, 0.90),
     Row("JSON for a schema", (("json_schema", 2), ("json_by_words", 1)), 0.95, 0.927),
     Row("ReAct format", (("react", 1),), 0.90, 0.90),
-    Row("talk, facts, arithmetic, formats", (("small_talk", 2), ("facts", 2), ("arithmetic", 2), ("format", 1.5), ("repeat", 1.5), ("translate", 1.5), ("memory", 1), ("creative", 0.7), ("instructed", 0.7), ("unknown", 0.5), ("mixed_talk", 0.6), ("classify", 0.5), ("choice_select", 0.3)), 0.95, 0.95),
+    Row("talk, facts, arithmetic, formats", (("small_talk", 2), ("facts", 2), ("arithmetic", 2), ("format", 1.5), ("repeat", 1.5), ("translate", 1.5), ("memory", 1), ("creative", 0.7), ("instructed", 0.7), ("persona", 0.4), ("unknown", 0.5), ("mixed_talk", 0.6), ("classify", 0.5), ("choice_select", 0.3)), 0.95, 0.95),
 )  # fmt: skip
 #: Skills whose held-out examples have their own measures beside the table.
 RELEVANCE, LONG, TWO_STEPS = "relevance", "long_context", "two_step_arithmetic"

@@ -65,13 +65,13 @@ def _expression(w: Words) -> tuple[str, int, str]:
     a, b, value = _operands(w, operation)
     phrases = {"+": _PLUS, "-": _MINUS, "*": _TIMES, "/": _DIVIDED}[operation]
     shown: tuple[object, object] = (in_words(a), in_words(b)) if w.chance(0.06) else (a, b)
-    return w.say(phrases, a=shown[0], b=shown[1]), value, f"{a} {operation} {b} = {value}"
+    return w.ask(phrases, a=shown[0], b=shown[1]), value, f"{a} {operation} {b} = {value}"
 
 
 def sum_exchange(w: Words) -> tuple[str, str, str, dict[str, Any]]:
     """A question for one operation, with an answer of the number alone."""
     text, value, thought = _expression(w)
-    return w.say(_ASK, e=text), str(value), f"{thought}.", {}
+    return w.ask(_ASK, e=text), str(value), f"{thought}.", {}
 
 
 def one_step(w: Words) -> Example:
@@ -157,6 +157,6 @@ def two_steps(w: Words) -> Example:
     chat = Chat(thinking=thinking, effort=w.pick((None, "low", "high", "high")))
     chat.system(system_text(w, 0.15))
     text, value, steps = _chain(w)
-    chat.user(text if text.endswith("?") else w.say(_TWO_STEP_ASK, e=text))
+    chat.user(text if text.endswith("?") else w.ask(_TWO_STEP_ASK, e=text))
     chat.answer(str(value), steps)
     return chat.example("two_step_arithmetic", heldout=w.heldout)

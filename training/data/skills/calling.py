@@ -71,7 +71,7 @@ def _calling(w: Words, skill: str, wanted: Tool, tools: list[Tool]) -> Example:
         _history(w, chat, others)
     request = wanted.request
     if len(chat.messages) > 1 and w.chance(0.4):
-        request = w.say(_FOLLOW_UPS, r=request, l=request[0].lower() + request[1:])
+        request = w.ask(_FOLLOW_UPS, r=request, l=request[0].lower() + request[1:])
     call_turn(w, chat, wanted, request)
     if not w.heldout:
         # The prompt with the tools is long: several targets share it.

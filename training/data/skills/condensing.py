@@ -67,10 +67,10 @@ def condense(w: Words) -> Example:
         user, answer, *_ = exchange(w)
         history.append((user, answer))
     if w.chance(0.3):
-        history.append((w.say(_OPENINGS, N=name), w.say(_REPLIES, N=name)))
+        history.append((w.ask(_OPENINGS, N=name), w.say(_REPLIES, N=name)))
     else:
-        history.append((w.say(first.questions, N=name, Ns=possessed(name)), first.value(w) + w.pick(("", "."))))
-    template = w.pick(second.questions.of(w.split))
+        history.append((w.tell(first.questions, N=name, Ns=possessed(name)), first.value(w) + w.pick(("", "."))))
+    template = w.template(second.questions, rough=False)
     standalone = template.format(N=name, Ns=possessed(name))
     follow = _pronominal(kind, template, pronoun, possessive)
     if w.chance(0.15):
@@ -83,7 +83,7 @@ def condense(w: Words) -> Example:
         chat.user(default("condense" if x < 0.4 else "condense_question").format(chat_history=lines, question=follow))
         chat.answer(standalone, f"It is about {name}.")
     else:
-        chat.system(w.say(CONDENSE_SYSTEM))
+        chat.system(w.tell(CONDENSE_SYSTEM))
         for user, answer in history:
             chat.user(user)
             chat.answer(answer, train=False)
@@ -103,7 +103,7 @@ def summary(w: Words) -> Example:
     if w.chance(0.35):
         chat.user(default("summary").format(context_str=context))
     else:
-        chat.user(w.pick(SUMMARIZE.of(w.split)).format(c=context))
+        chat.user(w.template(SUMMARIZE, rough=False).format(c=context))
     chat.answer(read.sentences[0], "The first sentence says what it is about.")
     return chat.example("summary", heldout=w.heldout)
 

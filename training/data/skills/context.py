@@ -62,7 +62,7 @@ def _qa(w: Words, skill: str, n: int, unknown_share: float) -> Example:
     chat.answer(answer, thought)
     if not w.heldout:
         for _ in range(w.pick((0, 0, 1, 2)) if user != question else w.pick((1, 2, 3))):
-            question, answer, thought = ask(w, chat, read, unknown_share=0.18)
+            question, answer, thought = ask(w, chat, read, unknown_share=0.08)
             chat.user(question)
             chat.answer(answer, thought)
     return chat.example(skill, heldout=w.heldout)
@@ -153,6 +153,6 @@ def long_document(w: Words, *, low: int = 2300, high: int = 8800) -> Example:
             chat.user(unanswerable(w, read))
             chat.answer(UNKNOWN, w.say(_SILENT))
             continue
-        chat.user(w.say(_ASKS, q=one_more.text))
+        chat.user(w.ask(_ASKS, q=one_more.text))
         chat.answer(one_more.answer, found_thought(w, one_more))
     return chat.example("long_context", heldout=w.heldout)

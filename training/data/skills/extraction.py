@@ -105,7 +105,7 @@ def _enclosed(w: Words) -> tuple[dict[str, Any], dict[str, Any], str, str]:
             value = kind.value(w)
             item[field_key] = value
             said = "" if isinstance(value, bool) else ", ".join(value) if isinstance(value, list) else str(value)
-            sentence = w.say(
+            sentence = w.tell(
                 kind.says,
                 N=in_prose(w, title, name),
                 v=said,
@@ -173,7 +173,7 @@ def json_schema(w: Words) -> Example:
             for k in keys
         }
         chat.response_format = {"title": "Joke", "type": "object", "properties": properties, "required": list(keys)}
-        chat.user(w.say(_ASK_JOKE, p=t))
+        chat.user(w.ask(_ASK_JOKE, p=t))
         _answer(w, chat, value, f"A joke about {t}.")
         return chat.example("json_schema", heldout=w.heldout)
     if x < 0.28:
@@ -184,7 +184,7 @@ def json_schema(w: Words) -> Example:
             optional_fields(w, record)
         schema, value, text, title = schema_of(w, record), record.value, record.text, record.title
     chat.response_format = schema
-    chat.user(w.say(_ASK_SCHEMA, t=text, T=title.lower()))
+    chat.user(w.ask(_ASK_SCHEMA, t=text, T=title.lower()))
     _answer(w, chat, value, _thought(w, value))
     return chat.example("json_schema", heldout=w.heldout)
 
@@ -211,8 +211,8 @@ def json_by_words(w: Words) -> Example:
         keys, t = w.pick(_JOKE_KEYS), topic(w)
         chat.system(system_text(w, 0.15))
         a, b = (f"{q}{key}{q}" for q, key in zip((w.pick(("'", '"', "", "`")),) * 2, keys, strict=True))
-        asked = w.say(_ASK_JOKE, p=t)
-        chat.user(f"{asked if asked[-1] in '.?!' else asked + '.'} {w.say(_JOKE_JSON, a=a, b=b)}")
+        asked = w.ask(_ASK_JOKE, p=t)
+        chat.user(f"{asked if asked[-1] in '.?!' else asked + '.'} {w.ask(_JOKE_JSON, a=a, b=b)}")
         _answer(w, chat, dict(zip(keys, joke(t), strict=True)), f"A joke about {t}.")
         return chat.example("json_by_words", heldout=w.heldout)
     record = any_record(w, described=0.1)
@@ -224,16 +224,16 @@ def json_by_words(w: Words) -> Example:
     chat.system(system_text(w, 0.25))
     x = w.rng.random()
     if x < 0.6:
-        chat.user(w.say(_ASK_KEYS, k=_quoted_list(w, list(value)), t=record.text))
+        chat.user(w.ask(_ASK_KEYS, k=_quoted_list(w, list(value)), t=record.text))
     elif x < 0.8:
         holes: dict[str, Any] = {
             k: "..." if isinstance(v, str) else [] if isinstance(v, list) else False if isinstance(v, bool) else 0
             for k, v in value.items()
         }
-        chat.user(w.pick(_ASK_FORM.of(w.split)).replace("{f}", dumped(holes)).replace("{t}", record.text))
+        chat.user(w.template(_ASK_FORM).replace("{f}", dumped(holes)).replace("{t}", record.text))
     else:
         schema = json.dumps(schema_of(w, record), ensure_ascii=False)
-        chat.user(w.pick(_ASK_WITH_SCHEMA.of(w.split)).replace("{s}", schema).replace("{t}", record.text))
+        chat.user(w.template(_ASK_WITH_SCHEMA, rough=False).replace("{s}", schema).replace("{t}", record.text))
     _answer(w, chat, value, _thought(w, value))
     return chat.example("json_by_words", heldout=w.heldout)
 
@@ -254,7 +254,7 @@ def structured_tool(w: Words) -> Example:
         title = w.pick(("Joke", "JokeSchema", "make_joke", "joke", "Fun", "JokeOut"))
         name, text, description = (
             title,
-            w.say(_ASK_JOKE, p=t),
+            w.ask(_ASK_JOKE, p=t),
             w.pick(("A joke.", "Joke to tell", "", "A funny text in two parts.")),
         )
     else:
@@ -276,7 +276,7 @@ def structured_tool(w: Words) -> Example:
                 "Always use this tool to answer.",
             )
         )
-        text = w.say(_ASK_SCHEMA, t=text, T=title.lower())
+        text = w.ask(_ASK_SCHEMA, t=text, T=title.lower())
     chat.tools = [{"type": "function", "function": {"name": name, "description": description, "parameters": schema}}]
     chat.user(text)
     chat.calls([(name, value)], _thought(w, value), choice=name)

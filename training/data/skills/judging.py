@@ -28,26 +28,39 @@ _STOP = frozenset(
 )
 
 
+def _judged(w: Words) -> tuple[Passage, str, bool]:
+    """A passage with a query, and whether it helps: easy ones most of the time."""
+    read = passage(w, 1) if w.chance(0.5) else passage(w, w.pick((1, 2, 3, 4)))
+    x = w.rng.random()
+    if x < 0.5:
+        return read, _query(w, w.pick(read.questions)), True
+    if x < 0.57:
+        return read, unanswerable(w, read), False
+    text = " ".join(read.sentences)
+    while True:
+        question = w.pick(passage(w, 1).questions)
+        if question.about and question.about not in text:
+            return read, _query(w, question), False
+
+
 def relevance(w: Words) -> Example:
-    """Yes or no as the first and only word."""
+    """Yes or no as the first and only word; in training for many passages in a row, often of one query."""
     chat = Chat()
     if w.chance(0.06):
         chat.system(system_text(w, 1))
-    read = passage(w, w.pick((1, 1, 2, 3, 4, 6)))
-    x = w.rng.random()
-    if x < 0.5:
-        query, answer = _query(w, w.pick(read.questions)), YES
-    elif x < 0.62:
-        query, answer = unanswerable(w, read), NO
-    else:
-        text = " ".join(read.sentences)
-        while True:
-            question = w.pick(passage(w, 1).questions)
-            if question.about and question.about not in text:
-                break
-        query, answer = _query(w, question), NO
-    chat.user(RELEVANCE_PROMPT.format(query=query, passage=" ".join(read.sentences)))
-    chat.answer(answer, kind="text")
+    pool = [_judged(w) for _ in range(1 if w.heldout else w.between(4, 10))]
+    for at, (read, query, helps) in enumerate(pool):
+        if at and w.chance(0.3):
+            # The query of another passage of the pool: the two may even be about the same.
+            other, query, helped = w.pick(pool)
+            if other is not read:
+                if any(q.about and q.about in query and q.about in " ".join(read.sentences) for q in other.questions):
+                    continue
+                helps = False
+            else:
+                helps = helped
+        chat.user(RELEVANCE_PROMPT.format(query=query, passage=" ".join(read.sentences)))
+        chat.answer(YES if helps else NO, kind="text")
     return chat.example("relevance", heldout=w.heldout)
 
 
@@ -134,7 +147,7 @@ def classify(w: Words) -> Example:
         three = w.chance(0.4)
         label = w.pick(("positive", "negative", "neutral") if three else ("positive", "negative"))
         phrases = {"positive": _GOOD, "negative": _BAD, "neutral": _FLAT}[label]
-        text = w.say(phrases, n=w.noun(), m=w.noun(), t=w.time())
+        text = w.ask(phrases, n=w.noun(), m=w.noun(), t=w.time())
         names = ["positive", "negative", *(["neutral"] if three else [])]
         asked = w.pick(_SENTIMENT.of(w.split)[1 if three else 0 :] or _SENTIMENT.train[1:])
         if w.chance(0.3):
@@ -144,7 +157,7 @@ def classify(w: Words) -> Example:
     elif x < 0.8:
         options = list(dict.fromkeys(w.phrase(1, 3) for _ in range(w.between(2, 4))))
         wanted = w.pick(options)
-        chat.user(w.say(_PICK, x=w.pick(wanted.split()), c=", ".join(options)))
+        chat.user(w.ask(_PICK, x=w.pick(wanted.split()), c=", ".join(options)))
         chat.answer(wanted, "I choose the one that fits.", choices=options)
     else:
         topics = [_document(w) for _ in range(w.between(2, 3))]

@@ -75,7 +75,7 @@ def memory(w: Words) -> Example:
         x = w.rng.random()
         if x < 0.35 and not any(kind == "name" for kind, *_ in told):
             name = w.person() if w.chance(0.85) else w.foreign()
-            chat.user(w.say(_TELL_NAME, n=name))
+            chat.user(w.ask(_TELL_NAME, n=name))
             chat.answer(NICE.format(n=name), "The user tells a name.")
             told.append(("name", "", f"Your name is {name}."))
         elif x < 0.75:
@@ -89,24 +89,24 @@ def memory(w: Words) -> Example:
                 if thing == "number"
                 else w.pick((w.noun, w.syllables, w.city, w.phrase, w.foreign))()
             )
-            text = w.say(_TELL, o=thing, v=value)
+            text = w.ask(_TELL, o=thing, v=value)
             favorite = "favorite " if "favorite" in text else ""
             chat.user(text)
             chat.answer(NOTED, "The user tells me something to remember.")
             told.append(("thing", thing, f"Your {favorite}{thing} is {value}."))
         else:
             person, thing, value = w.first_name(), w.noun(), w.pick((w.word, w.city, lambda: str(w.integer())))()
-            chat.user(w.say(_OTHERS, p=person, o=thing, v=value))
+            chat.user(w.ask(_OTHERS, p=person, o=thing, v=value))
             chat.answer(NOTED, "The user tells me something to remember.")
             told.append((person, thing, f"The {thing} of {person} is {value}."))
         if w.chance(0.35):
             plain_turn(w, chat)
     for kind, thing, answer in w.shuffled(told)[: 1 if w.heldout else w.between(1, 3)]:
         if kind == "name":
-            chat.user(w.say(_ASK_NAME))
+            chat.user(w.ask(_ASK_NAME))
         elif kind == "thing":
-            chat.user(w.say(_ASK, o=thing, f="favorite " if "favorite" in answer else ""))
+            chat.user(w.ask(_ASK, o=thing, f="favorite " if "favorite" in answer else ""))
         else:
-            chat.user(w.say(_ASK_OTHERS, p=kind, o=thing))
+            chat.user(w.ask(_ASK_OTHERS, p=kind, o=thing))
         chat.answer(answer, "It was said before.")
     return chat.example("memory", heldout=w.heldout)

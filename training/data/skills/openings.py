@@ -16,7 +16,6 @@ _SYSTEM = Phrases(
     "You are a careful agent with access to tools.",
     "Answer the user's questions.",
     "You help people with their tasks.",
-    "You are {n}, a helpful assistant.",
     "You are an expert on {x}.",
     "You work for {c}. Help its customers.",
     "Today is {d}.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from training.data.example import Chat, Example
 from training.data.intents import INTENTS
 from training.data.parameters import Parameter, cased, listed
+from training.data.phrasing import joined_requests
 from training.data.results import any_result
 from training.data.skills.calling import call_turn, result_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
@@ -98,8 +99,27 @@ _HEADS = {
 }
 
 
+_LISTABLE = tuple(
+    intent
+    for intent in INTENTS
+    if intent.names[0] in ("current_weather", "get_stock_price", "get_time", "read_file", "get_order_status", "population", "define", "get_secret", "get_country", "get_movie")
+)  # fmt: skip
+
+
 def _listed(w: Words) -> tuple[list[Tool], list[Tool], str]:
     """One question about a list of things: a call for each."""
+    if w.chance(0.6):
+        intent = w.pick(_LISTABLE)
+        first = intent_tool(w, intent)
+        first.parameters = first.parameters[:1]
+        key = first.parameters[0].name
+        items = list(dict.fromkeys(str(intent.slots[0].value(w)) for _ in range(w.pick((2, 2, 3, 3, 4)))))
+        last = w.pick(("and", "and", "and", "&", "as well as", "plus", ",", "and also"))
+        calls = [Tool(first.name, first.description, first.parameters, {key: item}, "", item, "") for item in items]
+        request = w.template(intent.requests)
+        while any(quote in request for quote in "'\"`"):
+            request = w.pick(intent.requests.of(w.split)) if w.chance(0.5) else intent.requests.train[0]
+        return [calls[0]], calls, request.format(listed(items, last).replace(" , ", ", "))
     kind = w.pick(tuple(_HEADS))
     make = {
         "weather": w.place,
@@ -138,7 +158,7 @@ def _listed(w: Words) -> tuple[list[Tool], list[Tool], str]:
     parameter = Parameter(key, {"type": "string"}, "", "")
     calls = [Tool(name, f"Gets the {kind}.", [parameter], {key: item}, "", item, "") for item in items]
     head = w.pick(_HEADS[kind])
-    request = w.say(_LISTS, h=head, v=listed(items))
+    request = w.ask(_LISTS, h=head, v=listed(items))
     return [calls[0]], calls, request
 
 
@@ -171,8 +191,11 @@ def parallel(w: Words) -> Example:
         parts = [call.short.rstrip(".?!") for call in calls]
         request = parts[0]
         for part in parts[1:]:
-            request = w.say(_JOINS, a=request, b=part, B=part[0].upper() + part[1:])
-        request = w.say(_WRAPS, r=request)
+            if w.heldout or w.chance(0.3):
+                request = w.ask(_JOINS, a=request, b=part, B=part[0].upper() + part[1:])
+            else:
+                request = joined_requests(w.rng, request, part)
+        request = w.ask(_WRAPS, r=request)
         request = request[0].upper() + request[1:]
     chat.user(request)
     chat.calls(

@@ -8,6 +8,7 @@ from typing import Any
 
 from training.data.example import Chat, Example
 from training.data.parameters import Parameter, cased, kind_of, said_value, spoken
+from training.data.phrasing import said_two_steps
 from training.data.prompts import default
 from training.data.prose import laid_out, passage, unanswerable
 from training.data.results import (
@@ -96,7 +97,7 @@ def one_field(w: Words) -> Example:
     names = list(fields)
     asked = w.pick(names)
     request = wanted.request if wanted.request[-1] in ".?!" else wanted.request + "."
-    chat.user(w.say(_ONE_FIELD, r=request, k=spoken(asked)))
+    chat.user(w.ask(_ONE_FIELD, r=request, k=spoken(asked)))
     chat.calls([(wanted.name, wanted.arguments)], call_thought(w, wanted), train=not w.heldout)
     chat.result(dumped(w, fields))
     thought = f"I need the {spoken(asked)} only."
@@ -104,7 +105,7 @@ def one_field(w: Words) -> Example:
     chat.answer(text[0].upper() + text[1:] + ".", thought)
     for _ in range(w.pick((0, 1, 1, 2)) if not w.heldout else w.pick((0, 1))):
         asked = w.pick(names)
-        chat.user(w.say(_NEXT_FIELD, k=spoken(asked)))
+        chat.user(w.ask(_NEXT_FIELD, k=spoken(asked)))
         text = sentence_about(asked, fields[asked])
         chat.answer(text[0].upper() + text[1:] + ".", f"I need the {spoken(asked)} only.")
     return chat.example("result_field", heldout=w.heldout)
@@ -210,7 +211,10 @@ def second_step(w: Words) -> Example:
     tools = several_tools(w, w.pick((0, 0, 1, 2)) + 1, first)
     tools = [tool for tool in tools if tool.name != second.name] + [second]
     chat.tools = Listing(w).specs(w.shuffled(tools))
-    chat.user(w.say(_TWO_STEPS, k=spoken(key), n=subject, v=verb, V=verb.capitalize()))
+    said = said_two_steps(w.rng) if not w.heldout and w.chance(0.6) else w.template(_TWO_STEPS)
+    if said in _TWO_STEPS.heldout and not w.heldout:
+        said = w.pick(_TWO_STEPS.train)
+    chat.user(said.format(k=spoken(key), n=subject, v=verb, V=verb.capitalize()))
     chat.calls(
         [(first.name, first.arguments)],
         f"First I need the {spoken(key)}: {call_text(first.name, first.arguments)}.",
@@ -272,7 +276,7 @@ def retry(w: Words) -> Example:
     ]
     name = w.pick(names)
     fresh: Any = w.integer() if not isinstance(tool.arguments[name], str) else w.text()
-    chat.user(w.say(_CORRECTIONS, k=spoken(name), v=fresh))
+    chat.user(w.ask(_CORRECTIONS, k=spoken(name), v=fresh))
     chat.calls([(tool.name, {**tool.arguments, name: fresh})], f"The same again with {name} {fresh}.")
     return chat.example("result_retry", heldout=w.heldout)
 
@@ -372,7 +376,7 @@ def handoff(w: Words) -> Example:
     }
     others = Listing(w).specs(several_tools(w, w.between(1, 2))) if w.chance(0.5) else []
     chat.tools = [*others, tool]
-    request = w.say(_HANDOFF_ASKS, x=specialties[wanted])
+    request = w.ask(_HANDOFF_ASKS, x=specialties[wanted])
     reason = request.rstrip(".?")
     chat.user(request)
     chat.calls([("handoff", {"to_agent": name, "reason": reason})], f"{name} is better suited.")

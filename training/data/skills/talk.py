@@ -10,12 +10,13 @@ from training.data.facts import fact
 from training.data.skills.arithmetic import sum_exchange
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.text_tasks import task_exchange
+from training.data.smalltalk import MORE, REMARK_ANSWER, REMARKS
 from training.data.words import Phrases, Words
 
 Exchange = tuple[str, str, str, dict[str, Any]]
 
 #: What people say, and the answer to all of it.
-SMALL_TALK: tuple[tuple[Phrases, str], ...] = (
+_CORE: tuple[tuple[Phrases, str], ...] = (
     (Phrases("Hello", "Hi", "Hey", "Hello!", "Hi there", "Hey there", "Hello there!", "Good day", "Greetings", "Howdy", "Hiya", "hello", "hi", "hey", "Hello, assistant", "Hi, bot"), "Hello! How can I help you?"),
     (Phrases("Good morning", "Good morning!", "good morning", "Morning!"), "Good morning! How can I help you?"),
     (Phrases("Good evening", "Good evening!", "Evening!"), "Good evening! How can I help you?"),
@@ -45,6 +46,16 @@ SMALL_TALK: tuple[tuple[Phrases, str], ...] = (
     (Phrases("What is your favorite color?", "What do you like?", "What's your favorite food?", "Do you like music?", "Do you have hobbies?", "What is your favorite movie?"), "I am a program and have no favorites."),
     (Phrases("Congratulations!", "Congrats", "You did it!", "Hooray!", "Yay!"), "Thank you!"),
 )  # fmt: skip
+
+
+def _with_more(phrases: Phrases, answer: str) -> Phrases:
+    more = [said for start, said in MORE.items() if answer.startswith(start)]
+    return Phrases(*dict.fromkeys([*phrases.train, *phrases.heldout, *(one for said in more[:1] for one in said)]))
+
+
+#: Everything that is small talk: ways to say it, and the answer to all of them.
+SMALL_TALK: tuple[tuple[Phrases, str], ...] = tuple((_with_more(phrases, answer), answer) for phrases, answer in _CORE)
+_REMARKS = Phrases(*REMARKS)
 
 _TELL_NAME = Phrases(
     "My name is {n}.",
@@ -226,8 +237,19 @@ def haiku(t: str) -> str:
 
 
 def _small_talk(w: Words) -> Exchange:
+    if w.chance(0.12):
+        slots = {
+            "n": w.noun(),
+            "m": w.noun(),
+            "a": w.adjective(),
+            "p": w.first_name(),
+            "c": w.city(),
+            "k": w.between(2, 9),
+            "v": w.verb(),
+        }
+        return w.ask(_REMARKS, **slots), REMARK_ANSWER, "The user just talks.", {}
     phrases, answer = w.pick(SMALL_TALK)
-    return _varied(w, w.say(phrases)), answer, "This is small talk.", {}
+    return _varied(w, w.ask(phrases)), answer, "This is small talk.", {}
 
 
 def small_talk_text(w: Words) -> str:
@@ -255,35 +277,35 @@ def _fact(w: Words) -> Exchange:
 
 def _name(w: Words) -> Exchange:
     name = w.person() if w.chance(0.85) else w.foreign()
-    return w.say(_TELL_NAME, n=name), NICE.format(n=name), "The user tells a name.", {}
+    return w.ask(_TELL_NAME, n=name), NICE.format(n=name), "The user tells a name.", {}
 
 
 def _joke(w: Words) -> Exchange:
     if w.chance(0.2):
-        return w.say(_ASK_ANY_JOKE), " ".join(joke("the computer")), "The user wants a joke.", {}
+        return w.ask(_ASK_ANY_JOKE), " ".join(joke("the computer")), "The user wants a joke.", {}
     t = topic(w)
-    return w.say(_ASK_JOKE, t=t), " ".join(joke(t)), f"A joke about {t} is wanted.", {}
+    return w.ask(_ASK_JOKE, t=t), " ".join(joke(t)), f"A joke about {t} is wanted.", {}
 
 
 def _creative(w: Words) -> Exchange:
     t = topic(w)
     x = w.rng.random()
     if x < 0.22:
-        return w.say(_ASK_STORY, t=t), story(t), f"A story about {t}.", {}
+        return w.ask(_ASK_STORY, t=t), story(t), f"A story about {t}.", {}
     if x < 0.4:
-        return w.say(_ASK_POEM, t=t), poem(t), f"A poem about {t}.", {}
+        return w.ask(_ASK_POEM, t=t), poem(t), f"A poem about {t}.", {}
     if x < 0.55:
-        return w.say(_ASK_HAIKU, t=t), haiku(t), f"A haiku about {t}.", {}
+        return w.ask(_ASK_HAIKU, t=t), haiku(t), f"A haiku about {t}.", {}
     if x < 0.62:
-        return w.say(_ASK_HAIKUS, k=w.pick(("two", "2", "three", "some"))), HAIKUS, "Haikus are wanted.", {}
+        return w.ask(_ASK_HAIKUS, k=w.pick(("two", "2", "three", "some"))), HAIKUS, "Haikus are wanted.", {}
     if x < 0.7:
-        return w.say(_ASK_SLOGAN, t=t), f"Nothing is as good as {t}!", f"A slogan for {t}.", {}
+        return w.ask(_ASK_SLOGAN, t=t), f"Nothing is as good as {t}!", f"A slogan for {t}.", {}
     if x < 0.82:
         names, line = w.pick(_PERSONAS)
         name = w.pick(names)
-        return w.say(_PERSONA_ASKS, p=name, t=t), line.format(t=t), f"I speak like a {name}.", {}
+        return w.ask(_PERSONA_ASKS, p=name, t=t), line.format(t=t), f"I speak like a {name}.", {}
     return (
-        w.say(_ASK_TEXT, t=t),
+        w.ask(_ASK_TEXT, t=t),
         f"There is much to say about {t}. I know only a little, but I like {t}.",
         f"A text about {t}.",
         {},
@@ -291,7 +313,7 @@ def _creative(w: Words) -> Exchange:
 
 
 def _unknown(w: Words) -> Exchange:
-    asked = w.say(
+    asked = w.ask(
         _UNKNOWN,
         X=w.syllables().capitalize(),
         x=w.syllables(),
@@ -311,7 +333,7 @@ def _demand(w: Words, offered: str = "") -> Exchange:
     if not fitting:
         return _small_talk(w)
     slots = {"n": w.noun(), "p": w.person(), "c": w.city(), "k": w.between(2, 50), "t": w.time(), "a": w.adjective()}
-    return w.say(w.pick(fitting), **slots), NO_TOOL_ANSWER, "There is no tool for this.", {}
+    return w.ask(w.pick(fitting), **slots), NO_TOOL_ANSWER, "There is no tool for this.", {}
 
 
 _LOOKS_THINGS_UP = (
@@ -430,3 +452,71 @@ def instructed(w: Words) -> Example:
         chat.user(user)
         chat.answer(apply(answer, word), thought)
     return chat.example("instructed", heldout=w.heldout)
+
+
+_BE = Phrases(
+    "You are {n}, {d}.",
+    "Your name is {n}. You are {d}.",
+    "You are {n}, {d}. Answer briefly.",
+    "You are {d} called {n}.",
+    "Act as {n}, {d}.",
+    "You are {d} and your name is {n}.",
+    "Play {n}, {d}.",
+    "You are {n}, {d}, and you help customers.",
+    "From now on you are {n}, {d}.",
+)
+_WHO = Phrases(
+    "Who are you?",
+    "What is your name?",
+    "Introduce yourself.",
+    "What are you?",
+    "Who am I talking to?",
+    "Tell me who you are.",
+    "And you are?",
+    "What's your name?",
+    "Your name?",
+    "Please introduce yourself",
+    "May I ask who you are?",
+    "Say your name.",
+    "Hi, who is this?",
+    "What should I call you?",
+    "State your name",
+)
+
+
+def persona(w: Words) -> Example:
+    """The system message says who the assistant is: that is who it says it is."""
+    chat = chat_for(w, share=0.05)
+    name = w.pick((w.first_name, w.first_name, w.full_name, lambda: w.syllables().capitalize(), w.foreign))()
+    what = w.pick(
+        (
+            w.job,
+            w.noun,
+            lambda: w.pick(
+                (
+                    "robot",
+                    "assistant",
+                    "pirate",
+                    "bot",
+                    "helper",
+                    "guide",
+                    "teacher",
+                    "agent",
+                    "chatbot",
+                    "wizard",
+                    "clerk",
+                    "model",
+                )
+            ),
+        )
+    )()
+    what = f"{w.adjective()} {what}" if w.chance(0.6) else what
+    described = f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
+    chat.system(w.tell(_BE, n=name, d=described))
+    for _ in range(w.pick((0, 0, 1))):
+        user, answer, thought, _ = w.weighted((0.6, _fact), (0.4, sum_exchange))(w)
+        chat.user(user)
+        chat.answer(answer, thought)
+    chat.user(w.ask(_WHO))
+    chat.answer(f"I am {name}, {described}.", "I say who I am.")
+    return chat.example("persona", heldout=w.heldout)

@@ -203,7 +203,7 @@ def repeat(w: Words) -> Exchange:
     text = _any_text(w)
     if w.chance(0.15):
         text = f"{text} {_any_text(w)}"
-    return w.say(_REPEAT, t=text), text, "I repeat the text.", {}
+    return w.ask(_REPEAT, t=text), text, "I repeat the text.", {}
 
 
 def follow_format(w: Words) -> Exchange:
@@ -212,44 +212,44 @@ def follow_format(w: Words) -> Exchange:
     if kind <= 1:
         text = w.pick((w.real_noun, w.adjective, w.city, lambda: f"{w.adjective()} {w.real_noun()}"))()
         return (
-            (w.say(_UPPER, t=text), text.upper(), "In capitals.", {})
+            (w.ask(_UPPER, t=text), text.upper(), "In capitals.", {})
             if kind
-            else (w.say(_LOWER, t=text.upper()), text.lower(), "In small letters.", {})
+            else (w.ask(_LOWER, t=text.upper()), text.lower(), "In small letters.", {})
         )
     items = [w.noun() if w.chance(0.8) else w.product() for _ in range(w.between(2, 5))]
     if kind <= 3:
-        return w.say(_BULLETS, t=listed(items)), "\n".join(f"- {item}" for item in items), "One line for each.", {}
+        return w.ask(_BULLETS, t=listed(items)), "\n".join(f"- {item}" for item in items), "One line for each.", {}
     if kind == 4:
         return (
-            w.say(_NUMBERED, t=listed(items)),
+            w.ask(_NUMBERED, t=listed(items)),
             "\n".join(f"{i}. {item}" for i, item in enumerate(items, 1)),
             "One line for each.",
             {},
         )
     if kind == 5:
-        return w.say(_COMMAS, t=listed(items)), ", ".join(items), "With commas.", {}
+        return w.ask(_COMMAS, t=listed(items)), ", ".join(items), "With commas.", {}
     if kind == 6:
         color = w.pick(("red", "green", "blue", "yellow", "black", "white", "purple", "orange", "grey", "pink"))
-        return w.say(_ONE_WORD, n=w.noun(), c=color), color, "One word.", {}
+        return w.ask(_ONE_WORD, n=w.noun(), c=color), color, "One word.", {}
     if kind == 7:
         a, b = w.between(0, 99), w.between(0, 99)
-        return w.say(_YES_NO, a=a, b=b), "yes" if a > b else "no", f"I compare {a} and {b}.", {}
+        return w.ask(_YES_NO, a=a, b=b), "yes" if a > b else "no", f"I compare {a} and {b}.", {}
     if kind == 8:
         k = w.between(2, 20)
-        return w.say(_COUNT, k=k), ", ".join(str(i) for i in range(1, k + 1)), f"From 1 to {k}.", {}
+        return w.ask(_COUNT, k=k), ", ".join(str(i) for i in range(1, k + 1)), f"From 1 to {k}.", {}
     if kind == 9:
         first, then = w.word(), w.pick((w.word, w.phrase))()
-        return w.say(_BEGIN, t=first, u=then), f"{first} {then}", "First one, then the other.", {}
+        return w.ask(_BEGIN, t=first, u=then), f"{first} {then}", "First one, then the other.", {}
     word = _any_text(w)
     if kind == 10:
-        return w.say(_QUOTE, t=word), f'"{word}"', "In quotes.", {}
+        return w.ask(_QUOTE, t=word), f'"{word}"', "In quotes.", {}
     if kind == 11:
-        return w.say(_BRACKET, t=word), f"[{word}]", "In brackets.", {}
+        return w.ask(_BRACKET, t=word), f"[{word}]", "In brackets.", {}
     if kind == 12:
         word, k = w.word(), w.between(2, 5)
-        return w.say(_TIMES, t=word, k=w.pick((str(k), in_words(k)))), " ".join([word] * k), f"{k} times.", {}
+        return w.ask(_TIMES, t=word, k=w.pick((str(k), in_words(k)))), " ".join([word] * k), f"{k} times.", {}
     key, value = w.word(), w.word()
-    return w.say(_JSON, k=key, v=value), f'{{"{key}": "{value}"}}', "A JSON object.", {}
+    return w.ask(_JSON, k=key, v=value), f'{{"{key}": "{value}"}}', "A JSON object.", {}
 
 
 def rewrite(w: Words) -> Exchange:
@@ -257,15 +257,15 @@ def rewrite(w: Words) -> Exchange:
     kind = w.between(0, 5)
     if kind == 0:
         k = w.between(0, 99)
-        return w.say(_TO_WORDS, k=k), in_words(k), "In words.", {}
+        return w.ask(_TO_WORDS, k=k), in_words(k), "In words.", {}
     if kind == 1:
         k = w.between(0, 99)
-        return w.say(_TO_DIGITS, t=in_words(k)), str(k), "In digits.", {}
+        return w.ask(_TO_DIGITS, t=in_words(k)), str(k), "In digits.", {}
     if kind == 2:
         language = w.pick(list(_NUMBERS))
         k = w.between(0, 10)
         return (
-            w.say(_TO_GERMAN, t=w.pick((in_words(k), str(k))), l=language),
+            w.ask(_TO_GERMAN, t=w.pick((in_words(k), str(k))), l=language),
             _NUMBERS[language][k],
             f"In {language}.",
             {},
@@ -275,8 +275,8 @@ def rewrite(w: Words) -> Exchange:
     name = MONTHS[month - 1]
     if kind <= 4:
         text = w.pick((f"{day} {name} {year}", f"{name} {day}, {year}", f"{day:02}.{month:02}.{year}"))
-        return w.say(_TO_ISO, t=text), iso, f"{name} is month {month}.", {}
-    return w.say(_FROM_ISO, t=iso), f"{day} {name} {year}", f"Month {month} is {name}.", {}
+        return w.ask(_TO_ISO, t=text), iso, f"{name} is month {month}.", {}
+    return w.ask(_FROM_ISO, t=iso), f"{day} {name} {year}", f"Month {month} is {name}.", {}
 
 
 def task_exchange(w: Words) -> Exchange:
