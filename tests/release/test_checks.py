@@ -7,6 +7,7 @@ import platform
 import struct
 import sys
 import tarfile
+import tomllib
 import zipfile
 
 import pytest
@@ -148,3 +149,14 @@ def test_every_target_has_a_tag_that_its_library_is_checked_for():
         version = target.zig.rpartition("gnu." if "gnu" in target.zig else "macos.")[2]
         assert version.replace(".", "_") in target.tag
     assert set(emulate.EMULATORS) <= set(build_wheels.TARGETS)
+
+
+def test_the_cuda_package_is_defined_as_libds4_cuda_of_the_same_version():
+    definition = tomllib.loads((build_wheels.ROOT / "release" / "cuda" / "pyproject.toml").read_text())
+    settings = definition["tool"]["scikit-build"]
+    assert definition["project"]["name"] == "ds4-integrations-cuda"
+    assert settings["metadata"]["dependencies"]["result"] == ["ds4-integrations=={project[version]}"]
+    assert (settings["build"]["targets"], settings["install"]["components"]) == (["ds4_cuda"], ["cuda"])
+    assert settings["wheel"]["packages"] == []
+    source = build_wheels.ROOT / "release" / "cuda" / settings["cmake"]["source-dir"]
+    assert (source / "CMakeLists.txt").resolve() == build_wheels.ROOT / "csrc" / "CMakeLists.txt"
