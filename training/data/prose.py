@@ -28,6 +28,7 @@ class Passage:
     sentences: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    nouns: dict[str, str] = field(default_factory=dict)  # what kind of thing each of them is
     missing: list[str] = field(default_factory=list)  # questions that look answerable and are not
 
     def add(self, other: Passage) -> None:
@@ -35,6 +36,7 @@ class Passage:
         self.sentences += other.sentences
         self.questions += other.questions
         self.names += other.names
+        self.nouns |= other.nouns
         self.missing += other.missing
 
 
@@ -53,7 +55,7 @@ def about(w: Words, kind: EntityKind | None = None, n: int | None = None, name: 
     pronoun, possessive = w.pick(kind.pronouns)
     other = kind.noun
     relations = w.sample(range(len(kind.relations)), n or w.between(1, 6))
-    out = Passage(names=[name])
+    out = Passage(names=[name], nouns={name: kind.noun})
     for place, number in enumerate(relations):
         relation = kind.relations[number]
         value = relation.value(w)
@@ -373,14 +375,14 @@ def event(w: Words, subject: str | None = None) -> Passage:
     if named and w.chance(0.25):
         questions.append(Question(w.ask(_TELL, **slots), sentence, sentence, who))
     if not named:
-        return Passage([sentence], questions, [], [w.ask(_WHO_PASSIVE, **slots)])
+        return Passage([sentence], questions, missing=[w.ask(_WHO_PASSIVE, **slots)])
     untold = [
         phrases
         for part, phrases in (("pl", _WHERE), ("ti", _WHEN), ("re", _WHY), ("wi", _WITH_WHAT), ("fo", _FOR_WHOM))
         if part not in parts
     ]
     missing = [w.ask(w.pick(untold), **slots)] if untold and w.chance(0.6) else []
-    return Passage([sentence], questions, [], missing)
+    return Passage([sentence], questions, missing=missing)
 
 
 _PASSIVE_ORDERS = tuple(
@@ -754,7 +756,7 @@ def table(w: Words, n: int) -> tuple[str, Passage]:
 def story(w: Words) -> Passage:
     """A paragraph of ordinary prose."""
     sentences, questions, untold = tell(w)
-    return Passage(sentences, [Question(*one) for one in questions], [], untold)
+    return Passage(sentences, [Question(*one) for one in questions], missing=untold)
 
 
 # -- documents ---------------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def one_step(w: Words) -> Example:
     """One or more single operations, numbers up to 99."""
     chat = Chat(thinking=w.chance(0.1), effort=w.pick(("low", "high")))
     chat.system(system_text(w, 0.2))
-    for _ in range(w.pick((1, 2, 3, 4, 5)) if not w.heldout else 1):
+    for _ in range(w.pick((1, 2, 4, 6, 8, 10)) if not w.heldout else 1):
         user, answer, thought, check = sum_exchange(w)
         chat.user(user)
         chat.answer(answer, thought, **check)

@@ -49,7 +49,16 @@ def ask(
     if question is not None or not questions or w.chance(unknown_share):
         return question or unanswerable(w, read), UNKNOWN, w.say(_SILENT)
     one = w.pick(questions)
-    return one.text, one.answer, found_thought(w, one)
+    return _less_exact(w, one, read), one.answer, found_thought(w, one)
+
+
+def _less_exact(w: Words, question: Question, read: Passage) -> str:
+    """A question that says "the town" instead of its name, where there is one such thing in the text."""
+    noun = read.nouns.get(question.about, "author")
+    if noun in ("author", "thing") or list(read.nouns.values()).count(noun) != 1 or not w.chance(0.2):
+        return question.text
+    text = question.text.replace(question.about, w.pick((f"the {noun}", f"the {noun}", f"this {noun}", "it")))
+    return text[:1].upper() + text[1:]
 
 
 def _qa(w: Words, skill: str, n: int, unknown_share: float) -> Example:
@@ -61,8 +70,12 @@ def _qa(w: Words, skill: str, n: int, unknown_share: float) -> Example:
     chat.user(user)
     chat.answer(answer, thought)
     if not w.heldout:
-        for _ in range(w.pick((0, 0, 1, 2)) if user != question else w.pick((1, 2, 3))):
+        said = {answer}
+        for _ in range(w.pick((1, 2, 3, 4)) if user != question else w.pick((2, 3, 4, 5))):
             question, answer, thought = ask(w, chat, read, unknown_share=0.08)
+            if answer in said:
+                continue  # what was said before would only be said again
+            said.add(answer)
             chat.user(question)
             chat.answer(answer, thought)
     return chat.example(skill, heldout=w.heldout)

@@ -50,17 +50,17 @@ def relevance(w: Words) -> Example:
         chat.system(system_text(w, 1))
     pool = [_judged(w) for _ in range(1 if w.heldout else w.between(4, 10))]
     for at, (read, query, helps) in enumerate(pool):
+        asked, answer = query, helps
         if at and w.chance(0.3):
             # The query of another passage of the pool: the two may even be about the same.
-            other, query, helped = w.pick(pool)
+            other, asked, answer = w.pick(pool)
             if other is not read:
-                if any(q.about and q.about in query and q.about in " ".join(read.sentences) for q in other.questions):
+                text = " ".join(read.sentences)
+                if any(q.about and q.about in asked and q.about in text for q in other.questions):
                     continue
-                helps = False
-            else:
-                helps = helped
-        chat.user(RELEVANCE_PROMPT.format(query=query, passage=" ".join(read.sentences)))
-        chat.answer(YES if helps else NO, kind="text")
+                answer = False
+        chat.user(RELEVANCE_PROMPT.format(query=asked, passage=" ".join(read.sentences)))
+        chat.answer(YES if answer else NO, kind="text")
     return chat.example("relevance", heldout=w.heldout)
 
 

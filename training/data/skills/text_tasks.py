@@ -287,7 +287,7 @@ def task_exchange(w: Words) -> Exchange:
 def _example(w: Words, skill: str, make: Callable[[Words], Exchange]) -> Example:
     chat = chat_for(w, share=0.1)
     chat.system(system_text(w, 0.25))
-    for _ in range(w.pick((1, 2, 3)) if not w.heldout else 1):
+    for _ in range(w.pick((1, 2, 3, 5)) if not w.heldout else 1):
         user, answer, thought, check = make(w)
         chat.user(user)
         chat.answer(answer, thought, **check)
