@@ -123,5 +123,5 @@ class TrainConfig:
     small_lr: float = 1e-2
     balance: float = 2e-3
     n_worker: int = 14
-    eval_at: tuple[float, ...] = (0.08, 0.2, 0.35, 0.5, 0.7, 0.85)
+    eval_at: tuple[float, ...] = (0.2, 0.5, 0.8)
     eval_per_skill: int = 40

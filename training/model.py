@@ -141,3 +141,15 @@ class Model(nn.Module):
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Logits [B, S, V] of every position."""
         return self.logits(self.hidden(tokens, rows)[0])
+
+
+def head_loss(model: Model, streams: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The weighted mean loss, and that of targets alone (for the log)."""
+    logits = model.logits(streams).float().flatten(0, 1)
+    losses = F.cross_entropy(logits, targets.flatten(), reduction="none")
+    w = weights.flatten()
+    only = (w >= 1).float()
+    return (losses * w).sum() / w.sum().clamp(min=1e-6), (losses * only).sum() / only.sum().clamp(min=1.0)
+
+
+compiled_head_loss = torch.compile(head_loss, dynamic=False)

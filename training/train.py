@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training import export, scores, tokenizer
+from training import export, precompile, scores, tokenizer
 from training.config import BLOCK, ModelConfig, TrainConfig
 from training.loader import Loader, heldout
-from training.model import Model
+from training.model import Model, compiled_head_loss, head_loss
 from training.optimizer import Optimizer, schedule
 from training.packing import PROMPT, TARGET
 from training.rows import RowsMaker
@@ -34,15 +34,6 @@ ORIGIN = time.monotonic()
 
 def say(text: str) -> None:
     print(f"[{time.monotonic() - ORIGIN:6.1f}] {text}", flush=True)
-
-
-def head_loss(model: Model, streams: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """The weighted mean loss, and that of targets alone (for the log)."""
-    logits = model.logits(streams).float().flatten(0, 1)
-    losses = F.cross_entropy(logits, targets.flatten(), reduction="none")
-    w = weights.flatten()
-    only = (w >= 1).float()
-    return (losses * w).sum() / w.sum().clamp(min=1e-6), (losses * only).sum() / only.sum().clamp(min=1.0)
 
 
 class Step:
@@ -140,7 +131,7 @@ class Trainer:
         torch._dynamo.config.recompile_limit = 64
         for layer in self.model.layers:
             layer.compile()
-        self.head_loss = torch.compile(head_loss, dynamic=False)
+        self.head_loss = compiled_head_loss
 
     @property
     def progress(self) -> float:
@@ -219,26 +210,40 @@ class Deadline:
     def _tell(self, *_: object) -> None:
         self._told = True
 
+    @property
+    def left(self) -> float:
+        """Seconds until then."""
+        return self._end - time.monotonic()
+
     def passed(self, steps: int) -> bool:
         return self._told or time.monotonic() > self._end or steps >= self._max_steps
 
 
 def evaluate(trainer: Trainer, batches: list[Any], log: Path) -> None:
-    """Prints and keeps held-out scores, with the indexer's choice and without."""
+    """Prints and keeps held-out scores, computed with as many compressed rows as training uses at the time."""
     begin = time.monotonic()
     with torch.autocast(trainer.device.type, torch.bfloat16, enabled=trainer.device.type == "cuda"):
-        every = scores.score(trainer.model, batches, trainer.rows, prune=False)
-        pruned = scores.score(trainer.model, batches, trainer.rows, prune=True)
-    say(f"held out, step {trainer.step}, {time.monotonic() - begin:.1f} s, all rows: {scores.table(every)}")
-    say(f"held out, step {trainer.step}, pruned: loss {pruned['loss']} exact {pruned['exact']} long {pruned['long']}")
+        held = scores.score(trainer.model, batches, trainer.rows, prune=trainer.prune)
+    rows = "chosen rows" if trainer.prune else "all rows"
+    say(f"held out, step {trainer.step}, {time.monotonic() - begin:.1f} s, {rows}: {scores.table(held)}")
     with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({**trainer.facts(), "all": every, "pruned": pruned}) + "\n")
+        file.write(json.dumps({**trainer.facts(), "pruned": trainer.prune, **held}) + "\n")
 
 
 def run(
-    trainer: Trainer, loader: Loader, batches: list[Any], deadline: Deadline, log: Path, compiled: Path | None
+    trainer: Trainer,
+    loader: Loader,
+    batches: list[Any],
+    deadline: Deadline,
+    log: Path,
+    compiled: Path | None = None,
+    *,
+    fit: bool = False,
 ) -> None:
-    """Trains until the schedule or the deadline ends. Evaluation does not count as training time."""
+    """Trains until the schedule or the deadline ends. Evaluation does not count as training time.
+
+    `fit` gives the schedule the length that the deadline leaves.
+    """
     config = trainer.config
     pending = [p for p in config.eval_at if p > trainer.progress]
     began, waited = trainer.step, 0.0
@@ -255,6 +260,8 @@ def run(
             say(f"compiled; first steps done, {loader.waiting} parts ready")
             since, tokens_before, waited = time.monotonic(), trainer.n_token, 0.0
             mark = since
+            if fit:
+                trainer.config = replace(config, budget_s=trainer.elapsed + deadline.left - 1.0 - 1.5 * len(pending))
         elif done > 10:
             now = time.monotonic()
             trainer.elapsed += now - mark
@@ -288,9 +295,12 @@ def main(description: str | None = __doc__) -> None:
     parser.add_argument("--weights", type=Path, help="go on from this checkpoint when there is no state.pt")
     parser.add_argument("--anew", action="store_true", help="with --weights: begin the schedule anew")
     parser.add_argument("--rate", type=float, default=1.0, help="factor on all learning rates")
+    parser.add_argument("--decay", type=float, default=TrainConfig.decay, help="part of the schedule that cools down")
+    parser.add_argument("--prune-from", type=float, default=TrainConfig.prune_from, help="part that sees all rows")
     parser.add_argument("--export", type=Path, help="folder for the checkpoint at the end (default: RUN/checkpoint)")
     parser.add_argument("--budget", type=float, default=TrainConfig.budget_s, help="seconds of the whole schedule")
     parser.add_argument("--stop-after", type=float, default=1e9, help="stop when the program has run so many seconds")
+    parser.add_argument("--fit", action="store_true", help="let the schedule end then, instead of after --budget")
     parser.add_argument("--max-steps", type=int, default=10**9, help="stop after so many steps")
     parser.add_argument("--compiled", type=Path, help="load compiled kernels from PATH.*, if there are any")
     parser.add_argument("--keep-compiled", type=Path, help="write compiled kernels to PATH.*")
@@ -298,7 +308,8 @@ def main(description: str | None = __doc__) -> None:
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
     args = parser.parse_args()
     model_config = ModelConfig()
-    config = replace(TrainConfig(), budget_s=args.budget, n_worker=args.workers, seed=args.seed, rate=args.rate)
+    options = {"budget_s": args.budget, "n_worker": args.workers, "seed": args.seed, "rate": args.rate}
+    config = replace(TrainConfig(), **options, decay=args.decay, prune_from=args.prune_from)
     words, state, log = args.run / "tokenizer.json", args.run / "state.pt", args.run / "log.jsonl"
     args.run.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -320,12 +331,14 @@ def main(description: str | None = __doc__) -> None:
             trainer.resume(facts)
     n_param = sum(p.numel() for p in trainer.model.parameters())
     say(f"{n_param / 1e6:.2f} M parameters on {device}, from step {trainer.step}, progress {trainer.progress:.3f}")
+    helpers = []
     if device.type == "cuda":
         if args.compiled:
             load_compiled(args.compiled)
         trainer.compile()
+        helpers = precompile.start(trainer.prune)
     deadline = Deadline(args.stop_after, args.max_steps)
-    run(trainer, loader, batches, deadline, log, args.keep_compiled)
+    run(trainer, loader, batches, deadline, log, args.keep_compiled, fit=args.fit)
     trainer.save(state)
     checkpoint = args.export or args.run / "checkpoint"
     export.save(trainer.model, words, checkpoint, trainer.facts())
@@ -333,6 +346,8 @@ def main(description: str | None = __doc__) -> None:
     if trainer.progress >= 1 or args.max_steps < 10**9:
         evaluate(trainer, batches, log)
     loader.close()
+    for helper in helpers:
+        helper.terminate()
     if importlib.util.find_spec("gguf"):
         from training.convert_checkpoint import convert  # not needed where the GPU is
 

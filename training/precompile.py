@@ -1,0 +1,49 @@
+"""Compiles some kinds of layer in processes of their own, while the trainer compiles the others.
+
+Compiling is serial within a process, and what one has compiled another finds in the cache on disk. So the trainer waits
+for the slowest kind instead of for all of them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import torch
+
+from training.config import BLOCK, ModelConfig, TrainConfig
+from training.model import Model, compiled_head_loss
+from training.rows import RowsMaker
+
+KINDS = ("4", "128", "head")  # the trainer begins with the sliding window and the experts
+
+
+def start(prune: bool) -> list[subprocess.Popen[bytes]]:
+    """Starts the processes; `prune`: as attention will run with the rows that the indexer chooses."""
+    return [subprocess.Popen([sys.executable, "-m", "training.precompile", kind, str(int(prune))]) for kind in KINDS]
+
+
+def compile_kind(kind: str, *, prune: bool) -> None:
+    """One forward and backward pass of a compression ratio's layer, or of the head, on a batch of the real size."""
+    device, n_row = torch.device("cuda"), TrainConfig.n_row
+    config = ModelConfig(ratios=(int(kind) if kind != "head" else 0,), n_hash=0)
+    torch.cuda.set_stream(torch.cuda.Stream())
+    torch.backends.cuda.matmul.allow_tf32 = True
+    model = Model(config).to(device)
+    model.layers[0].compile()
+    tokens = torch.zeros(n_row, config.n_context, dtype=torch.int64, device=device)
+    rows = RowsMaker(ModelConfig(), config.n_context, device, stride=TrainConfig.index_stride)(
+        torch.zeros(n_row, config.n_context // BLOCK), prune=prune
+    )
+    with torch.autocast("cuda", torch.bfloat16):
+        streams = model.streams(tokens)
+        if kind == "head":
+            loss = compiled_head_loss(model, streams, tokens, torch.ones(tokens.shape, device=device))[0]
+        else:
+            streams, index_loss = model.layers[0].attend(streams, rows)
+            loss = streams.float().sum() + index_loss
+    loss.backward()
+
+
+if __name__ == "__main__":
+    compile_kind(sys.argv[1], prune=sys.argv[2] == "1")
