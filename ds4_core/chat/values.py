@@ -206,8 +206,9 @@ def _number(shape: Num, where: str) -> Leaf:
         free = Free(is_integer=shape.is_integer)
         return Leaf(free, f"/{free.regex}/")
     within = _within(shape)
-    if within != shape and (within is None or shape.is_integer) and shape.multiple is None:
-        # Integers beyond it, and no others where all numbers that fit are.
+    is_endless = shape.is_integer and (shape.low is None or shape.high is None)
+    if shape.multiple is None and (is_endless or (within != shape and (within is None or shape.is_integer))):
+        # Integers beyond it, and no others where all numbers that fit are; and no end of digits.
         shape = replace(shape, is_integer=True)
         low = None if shape.low is None else math.floor(shape.low) + 1 if shape.low_open else math.ceil(shape.low)
         high = None if shape.high is None else math.ceil(shape.high) - 1 if shape.high_open else math.floor(shape.high)

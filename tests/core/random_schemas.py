@@ -218,7 +218,7 @@ def validate(text, schema, format_checker):
         raise ValueError(name)
 
     value = json.loads(text, parse_constant=refuse)
-    with decimal.localcontext(prec=200):
+    with decimal.localcontext(prec=4000):
         exact, exactly = (json.loads(one, parse_float=decimal.Decimal) for one in (text, json.dumps(schema)))
         jsonschema.Draft202012Validator(exactly, format_checker=format_checker).validate(exact)
     return value

@@ -175,6 +175,7 @@ _AROUND = (
         ({"type": "string", "format": "password", "maxLength": 3}, ['"é"', '""'], ['"abcd"']),
         ({"type": "choice", "choice": ["a\x7f", "b"]}, ["a\x7f", "b"], ["a"]),
         ({"const": {"\x7f": "\u2028"}}, ['{"\x7f": "\u2028"}'], ["{}"]),
+        ({"type": "integer", "minimum": 7}, ["7", "10", "9" * 31], ["6", "07", "9" * 32]),
         # Ends of ranges that no double holds.
         ({"type": "integer", "exclusiveMinimum": 2**53}, [str(2**53 + 1), "9" * 20], [str(2**53), "7", "-1"]),
         ({"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1}, _AROUND[0], _AROUND[1]),
