@@ -90,10 +90,13 @@ class Scheduler:
         self.check_process()
         if self._thread is None and not self._stopped:
             self._start()
-        self._inbox.put(work)
-        if self._stopped:
-            self._refuse_inbox()
-            self._inbox.put(None)  # what wakes the thread was taken as well
+        try:
+            work.asked = True  # with no place for a signal handler before the next call, which is one of C code
+            self._inbox.put(work)
+        finally:
+            if self._stopped:
+                self._refuse_inbox()
+                self._inbox.put(None)  # what wakes the thread was taken as well
 
     def check_process(self) -> None:
         """Raises ForkedProcessError in a process without its thread."""

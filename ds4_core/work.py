@@ -47,6 +47,7 @@ class Work(Generic[T]):
         cancel: The caller's own flag, None without one.
         abandon: Raised by whoever waits and gives up; watched by libds4 like `cancel`.
         is_closed: Tells whether the engine handle it was asked through is closed.
+        asked: True once a scheduler has it, also when whoever asked was interrupted just then.
         finished: True once it has ended.
         succeeded: True once it has ended without an error.
         listener: Called with what it tells on its way, by whoever waits. What it raises gives the work up.
@@ -59,6 +60,7 @@ class Work(Generic[T]):
         self.is_closed = is_closed
         self.cancel = cancel
         self.abandon = CancelFlag()
+        self.asked = False
         self.finished = False
         self.succeeded = False
         self._result: T | None = None
@@ -123,10 +125,8 @@ class Work(Generic[T]):
         ended: SimpleQueue[None] = SimpleQueue()
         self._ring = lambda: ended.put(None)
         self.on_end(self._ring)
-        submitted = False
         try:
             submit(self)
-            submitted = True
             _wait_on(ended)
             while not self.finished:
                 self._hear()
@@ -134,18 +134,36 @@ class Work(Generic[T]):
             self._hear()
         except BaseException:
             self.abandon.set()
-            while submitted and not self.finished:
+            while self.asked and not self.finished:
                 _wait_on(ended)
             raise
         return self._claim()
 
     def settle(self, submit: Callable[[Work[Any]], None]) -> None:
-        """Submits it and waits for its end, whatever that is. An exception from outside passes and does not stop it."""
+        """Submits it and waits for its end, whatever that is. An exception from outside passes after that.
+
+        For short work that must be done by then.
+        """
         check_may_wait()
         ended: SimpleQueue[None] = SimpleQueue()
         self.on_end(lambda: ended.put(None))
-        submit(self)
-        _wait_on(ended)
+        interrupt: BaseException | None = None
+        try:
+            submit(self)
+        except BaseException as error:
+            if not self.asked:
+                raise
+            interrupt = error
+        while not self.finished:
+            try:
+                _wait_on(ended)
+            except BaseException as error:  # noqa: BLE001 - raised below
+                interrupt = error
+        if interrupt is not None:
+            try:
+                raise interrupt
+            finally:
+                del interrupt
 
     def _claim(self) -> T:
         # The outcome, for good: an error and its traceback, which leads here, do not keep each other alive.
@@ -161,10 +179,8 @@ class Work(Generic[T]):
     async def awaited(self, submit: Callable[[Work[Any]], None]) -> T:
         """The same for a task: cancelling it makes the work stop, and waits for that."""
         ended = self._end_in_loop()
-        submitted = False
         try:
             submit(self)
-            submitted = True
             while not self.finished:
                 await ended.wait()
                 ended.clear()
@@ -173,7 +189,7 @@ class Work(Generic[T]):
         except BaseException as error:
             self.abandon.set()
             # A coroutine that is dropped, with its loop perhaps, can not await any more.
-            if submitted and not isinstance(error, GeneratorExit):
+            if self.asked and not isinstance(error, GeneratorExit):
                 await self._wait_on(ended)
             raise
         return self._claim()

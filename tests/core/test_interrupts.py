@@ -10,6 +10,8 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import numpy as np
@@ -18,10 +20,9 @@ import pytest
 from ds4_core import CancelFlag, Engine, Span, errors, registry
 from ds4_core import batch as batch_module
 from ds4_core import work as work_module
+from ds4_core.scheduler import Scheduler
 from ds4_core.step import Step
 
-# Such a dropped exception is also reported as unraisable; that is what it is, not a fault of ours.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 needs_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
 
 
@@ -29,12 +30,25 @@ class _Interrupt(Exception):
     pass
 
 
+_raised_at = []  # when the last one was raised that may still be on its way
+
+
 def _interrupt(number, frame):
-    raise _Interrupt
+    # One at a time; again when it is lost.
+    if not _raised_at or time.monotonic() - _raised_at[0] > 2:
+        _raised_at[:] = [time.monotonic()]
+        raise _Interrupt
+
+
+def _dropped(unraisable):
+    # The interpreter drops an exception that comes inside a callback of a weak reference.
+    if unraisable.exc_type is _Interrupt:
+        _raised_at.clear()
 
 
 @pytest.fixture
-def handler():
+def handler(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", _dropped)
     before = signal.signal(signal.SIGALRM, _interrupt)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -45,9 +59,8 @@ def interrupted(work, delay):
     """Runs `work` with a signal after `delay` seconds; True when the signal came before the end."""
     try:
         try:
-            # Again and again: the interpreter drops an exception that comes inside a callback of a weak reference. Not
-            # soon: the next one must not come before this thread has left here.
-            signal.setitimer(signal.ITIMER_REAL, delay, 0.3)
+            _raised_at.clear()
+            signal.setitimer(signal.ITIMER_REAL, delay, 0.05)
             work()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -263,6 +276,64 @@ def test_an_eval_that_was_done_when_its_caller_gave_up_is_taken_back(tiny_path, 
             session.eval([9] * n)
         assert session.tokens == list(range(50))
         assert np.array_equal(session.logits(), row)
+        assert_exact(engine, session)
+
+
+def test_an_eval_that_is_interrupted_again_while_it_is_taken_back_is_taken_back(tiny_path, monkeypatch):
+    with small_steps(tiny_path) as engine, engine.session(200) as session:
+        session.eval(list(range(50)))
+        row, gets = session.logits(), []
+
+        class Torn(SimpleQueue):
+            def get(self, timeout):
+                gets.append(self)
+                if len(gets) == 1:
+                    super().get()
+                if len(gets) <= 2:  # the eval is done, then its undoing is waited for
+                    raise KeyboardInterrupt
+                return super().get(timeout=timeout)
+
+        monkeypatch.setattr(work_module, "SimpleQueue", Torn)
+        with pytest.raises(KeyboardInterrupt):
+            session.eval([9] * 40)
+        assert session.tokens == list(range(50))
+        monkeypatch.undo()
+        assert len(gets) > 2
+        assert np.array_equal(session.logits(), row)
+        assert_exact(engine, session)
+
+
+def test_who_is_interrupted_just_after_he_asked_waits_for_the_end_of_it(tiny_path, monkeypatch):
+    with small_steps(tiny_path) as engine, engine.session(200) as session, engine.session(200) as other:
+        session.eval(list(range(50)))
+        held, go, asked = threading.Event(), threading.Event(), threading.Event()
+        forward, submit = Step.forward, Scheduler.submit
+
+        def hold(step, ptr):
+            held.set()
+            assert go.wait(120)
+            forward(step, ptr)
+
+        def torn(scheduler, work):
+            submit(scheduler, work)
+            asked.set()
+            raise KeyboardInterrupt
+
+        with ThreadPoolExecutor(2) as pool:
+            monkeypatch.setattr(Step, "forward", hold)
+            first = pool.submit(other.eval, 5)
+            assert held.wait(120)
+            monkeypatch.setattr(Scheduler, "submit", torn)
+            torn_apart = pool.submit(session.rewind, 20)
+            assert asked.wait(120)
+            assert not torn_apart.done()
+            go.set()
+            assert isinstance(torn_apart.exception(120), KeyboardInterrupt)
+            tokens = session.tokens
+            first.result(120)
+        monkeypatch.undo()
+        engine.session(8).close()
+        assert session.tokens == tokens
         assert_exact(engine, session)
 
 
