@@ -766,7 +766,7 @@ def passage(w: Words, n: int) -> Passage:
     """About `n` sentences of one manner or another."""
     x = w.rng.random()
     out = Passage()
-    if n >= 4 and x < 0.3:
+    if n >= 3 and x < 0.42:
         out = story(w)
         if n >= 8:
             for more in (
