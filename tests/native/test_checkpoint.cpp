@@ -141,6 +141,28 @@ TEST(fork_at_takes_the_way_of_a_rewind_and_leaves_the_session) {
     CHECK_ERROR(s->fork_at(301, nullptr), DS4X_ERR_ARGUMENT, "fork at position 301");
 }
 
+TEST(a_checkpoint_goes_back_only_where_its_session_could) {
+    ScratchDir dir;
+    const auto engine = open_tiny(dir);
+    const Tokens tokens = prompt(400);
+    const std::vector<Logits> rows = all_rows(engine, tokens, 400);
+    Session s(engine, 400);
+    s.set_auto_checkpoints(false);
+    for (uint32_t i = 0; i < 300; i++) feed(s, tokens, i, i + 1);
+    const uint32_t at = 300 - ds4::rewind_slack; // the furthest that costs nothing
+    CHECK_EQ(s.near(at), at);
+    s.rewind(at, nullptr);
+    const auto held = s.checkpoint();
+    const auto resumed = Session::resume(*held, 400); // without some of the rows that the position before needs
+    resumed->rewind(at - 1, nullptr);
+    check_goes_on(*resumed, tokens, rows, 20);
+    const auto again = resumed->checkpoint();
+    CHECK_EQ(again->checkpoint().back(), 1u);
+    const auto third = Session::resume(*again, 400);
+    third->rewind(third->pos() - 1, nullptr);
+    check_goes_on(*third, tokens, rows, 20);
+}
+
 TEST(checkpoints_survive_their_session_and_serve_many) {
     ScratchDir dir;
     const auto engine = open_tiny(dir);

@@ -150,6 +150,30 @@ TEST(snapshot_can_be_rewound_and_forked_after_loading) {
     CHECK(loaded.eval(prompt, 134, 140, 1)[0] == rows[139]);
 }
 
+TEST(snapshot_loaded_and_kept_as_a_checkpoint_can_be_rewound) {
+    const TinyFile file;
+    const Model m(file.path);
+    const std::vector<int32_t> prompt = m.prompt(200);
+    Session reference(m, 200), source(m, 200);
+    const Rows rows = reference.eval(prompt, 0, 200, 200);
+    source.sync(prompt, 134);
+    const Bytes saved = source.save(pages);
+    Session loaded(m, 200);
+    loaded.sync(m.prompt(199), 199); // rows of other positions
+    CHECK_EQ(loaded.load(pages, saved), DS4X_OK);
+    ds4x_checkpoint *checkpoint = nullptr;
+    CHECK_EQ(ds4x_checkpoint_create(loaded.s, &checkpoint, &loaded.err), DS4X_OK);
+    CHECK_EQ(ds4x_checkpoint_low(checkpoint), 134u); // the bytes hold nothing that goes back
+    ds4x_session *resumed = nullptr;
+    CHECK_EQ(ds4x_checkpoint_resume(checkpoint, 200, &resumed, nullptr), DS4X_OK);
+    Session again(m, 200);
+    std::swap(again.s, resumed);
+    ds4x_session_free(resumed);
+    ds4x_checkpoint_free(checkpoint);
+    CHECK_EQ(ds4x_session_rewind(again.s, 133, nullptr, &again.err), DS4X_OK);
+    CHECK(again.eval(prompt, 133, 137, 1)[0] == rows[136]);
+}
+
 TEST(snapshot_loads_into_any_context_that_is_long_enough) {
     const TinyFile file;
     const Model m(file.path);

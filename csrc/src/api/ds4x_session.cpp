@@ -104,8 +104,8 @@ DS4X_API uint64_t ds4x_checkpoint_bytes(const ds4x_checkpoint *checkpoint) {
 
 DS4X_API uint32_t ds4x_checkpoint_low(const ds4x_checkpoint *checkpoint) {
     if (!checkpoint) return 0;
-    const uint32_t pos = checkpoint->core->checkpoint().pos();
-    return pos - Checkpoint::back(checkpoint->core->engine()->kv_layout(), pos);
+    const ds4::Checkpoint &c = checkpoint->core->checkpoint();
+    return c.pos() - c.back();
 }
 
 DS4X_API int32_t ds4x_checkpoint_resume(ds4x_checkpoint *checkpoint, uint32_t n_ctx, ds4x_session **out,

@@ -161,7 +161,9 @@ ds4x_memory Engine::memory_estimate(uint64_t n_ctx, uint32_t n_sessions) const {
     m.session_state = (uint64_t(n_sessions) + 1) * layout_.state_bytes;
     m.kv_pages = uint64_t(n_sessions) * layout_.pages_for(n_ctx) * layout_.page_bytes;
     // One prompt each: checkpoints on the way and at its end.
-    const auto packed = [&](uint64_t pos) { return live_bytes(Checkpoint::pieces(config_, layout_, uint32_t(pos))); };
+    const auto packed = [&](uint64_t pos) {
+        return live_bytes(live_pieces(config_, layout_, uint32_t(pos), Checkpoint::back_max(layout_, uint32_t(pos))));
+    };
     uint64_t marks = n_ctx % checkpoint_interval_ ? packed(n_ctx) : 0;
     if (const uint64_t n = n_ctx / checkpoint_interval_) {
         // At multiples of the interval, which is one of every ratio, no block is open: they are alike from here on.

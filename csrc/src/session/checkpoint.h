@@ -13,24 +13,23 @@ class Engine;
 
 class Checkpoint {
 public:
-    // Of a timeline at pos, from its pages and state. before: the nearest earlier one, or NULL. An automatic one is NULL
-    // when there is no room for it; otherwise throws Error(MEMORY), and the result has one owner, its caller.
+    // Of a timeline at pos, from its pages and state. goes_back: that state has what the position before needs, too.
+    // before: the nearest earlier one, or NULL. An automatic one is NULL when there is no room for it; otherwise throws
+    // Error(MEMORY), and the result has one owner, its caller.
     static std::shared_ptr<Checkpoint> make(Engine &engine, uint32_t pos, const std::vector<Page *> &pages,
-                                            const uint8_t *state, bool automatic, Checkpoint *before);
-    Checkpoint(Engine &engine, uint32_t pos, bool automatic);
+                                            const uint8_t *state, bool goes_back, bool automatic, Checkpoint *before);
+    Checkpoint(Engine &engine, uint32_t pos, uint32_t back, bool automatic);
     ~Checkpoint();
     Checkpoint(const Checkpoint &) = delete;
     Checkpoint &operator=(const Checkpoint &) = delete;
 
     uint32_t pos() const noexcept { return stored_.pos; }
     uint64_t bytes() const noexcept { return stored_.bytes; } // of the packed state
-    // How many positions a timeline can go back from here at once. One, so that a prompt can be given again: its last token
-    // is computed for its logits. None where that would keep whole blocks that are closed: at page borders.
-    static uint32_t back(const KvLayout &layout, uint32_t pos) noexcept { return pos % layout.page_tokens ? 1 : 0; }
-    // What it keeps of the state.
-    static std::vector<StatePiece> pieces(const Config &config, const KvLayout &layout, uint32_t pos) {
-        return live_pieces(config, layout, pos, back(layout, pos));
-    }
+    // How many positions a timeline can go back from here at once.
+    uint32_t back() const noexcept { return back_; }
+    // The most that this can be. One, so that a prompt can be given again: its last token is computed for its logits. None
+    // where that would keep whole blocks that are closed: at page borders.
+    static uint32_t back_max(const KvLayout &layout, uint32_t pos) noexcept { return pos % layout.page_tokens ? 1 : 0; }
     // False once it has been dropped to make room, or its last owner has gone: it leads nowhere then.
     bool live() const noexcept { return stored_.live.load(std::memory_order_acquire); }
     bool own() noexcept; // one owner more; false: not live
@@ -54,6 +53,7 @@ public:
 
 private:
     Engine &engine_; // whoever holds a checkpoint holds its engine
+    const uint32_t back_;
     Stored stored_;
 };
 

@@ -35,6 +35,9 @@ bool Session::costs_nothing(uint32_t to, uint32_t from) const noexcept {
     return to == from || to == 0 || uint64_t(to) + rewind_slack >= high_;
 }
 
+// What was computed for a position after this one left what the position before it needs.
+bool Session::goes_back_from(uint32_t at) const noexcept { return at > pos() || costs_nothing(at - 1, at); }
+
 uint32_t Session::near(uint32_t to) const {
     const std::lock_guard<std::mutex> lock(mutex_);
     const uint32_t from = pos();
@@ -144,7 +147,7 @@ void Session::mark(uint32_t at) noexcept {
         std::shared_ptr<Checkpoint> before = marks_.empty() ? checkpoint_before(at) : marks_.back();
         if (before && before->live() && before->pos() == at) return;
         marks_.reserve(marks_.size() + 1);
-        if (auto made = Checkpoint::make(*engine_, at, pages_, working_state(), true, before.get()))
+        if (auto made = Checkpoint::make(*engine_, at, pages_, working_state(), goes_back_from(at), true, before.get()))
             marks_.push_back(std::move(made));
     } catch (...) {
         // Not made: the session goes on without it.

@@ -73,6 +73,7 @@ private:
     void add_checkpoint(std::shared_ptr<Checkpoint> c);
     std::shared_ptr<Checkpoint> checkpoint_before(uint32_t to) const; // the nearest live one at or before; may be NULL
     bool costs_nothing(uint32_t to, uint32_t from) const noexcept;
+    bool goes_back_from(uint32_t at) const noexcept; // a checkpoint there may go back by one
     std::unique_ptr<Session> twin();
     std::unique_ptr<Session> beside(uint32_t to, uint32_t known) const;
     void restore(const Checkpoint &from, const int32_t *tokens);

@@ -92,7 +92,7 @@ std::unique_ptr<Session> Session::twin() {
 void Session::restore(const Checkpoint &from, const int32_t *tokens) {
     tokens_.assign(tokens, tokens + from.pos());
     from.restore(pages_, state_);
-    high_ = from.pos() ? from.pos() + rewind_slack - Checkpoint::back(engine_->kv_layout(), from.pos()) : 0;
+    high_ = from.pos() ? from.pos() + rewind_slack - from.back() : 0;
     pos_.store(from.pos(), std::memory_order_release);
 }
 
@@ -228,8 +228,8 @@ std::unique_ptr<HeldCheckpoint> Session::checkpoint() {
         if (c->live() && c->pos() <= at) list.push_back(c);
     if (list.empty() || list.back()->pos() != at || !list.back()->own()) {
         while (!list.empty() && list.back()->pos() == at) list.pop_back(); // dropped just now
-        list.push_back(
-            Checkpoint::make(*engine_, at, pages_, state_, false, list.empty() ? nullptr : list.back().get()));
+        list.push_back(Checkpoint::make(*engine_, at, pages_, state_, goes_back_from(at), false,
+                                        list.empty() ? nullptr : list.back().get()));
     }
     std::shared_ptr<Checkpoint> made = list.back();
     std::unique_ptr<HeldCheckpoint> out;
