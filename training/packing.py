@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
 from training.config import BLOCK
 
-PADDING, PROMPT, TARGET = 0, 1, 2  # what the loss does with a token
+PADDING, PROMPT, TARGET, SHORT = 0, 1, 2, 3  # what the loss does with a token
+SHORT_TOKENS = 6  # targets of so few tokens, a yes or a name, would drown among the long ones
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,23 @@ class Document:
     def n_block(self) -> int:
         return -(-len(self.ids) // BLOCK)
 
+    def targets(self) -> Iterator[tuple[int, int]]:
+        """[begin, end) of each run of target tokens."""
+        at = 0
+        for trained, run in groupby(self.trained):
+            n = len(list(run))
+            if trained:
+                yield at, at + n
+            at += n
+
+    def roles(self) -> np.ndarray:
+        """[n] uint8, what the loss does with each token; the first is nobody's target."""
+        roles = np.full(len(self.ids), PROMPT, np.uint8)
+        for begin, end in self.targets():
+            roles[begin:end] = SHORT if end - begin <= SHORT_TOKENS else TARGET
+        roles[:1] = PADDING
+        return roles
+
 
 @dataclass
 class Packed:
@@ -32,8 +51,7 @@ class Packed:
 
     Attributes:
         tokens: [R, S] uint16.
-        roles: [R, S] uint8, `PADDING`, `PROMPT` or `TARGET` for the token at that place; a document's first token is
-            nobody's target.
+        roles: [R, S] uint8, `Document.roles` of the documents, `PADDING` between them.
         first: [R, S / 128] uint8, the first block of each block's document; an empty block is its own.
         placed: Where each document went: (row, first token), in the order of `documents`.
         documents: The documents in these rows.
@@ -65,8 +83,7 @@ def pack(documents: Sequence[Document], n_row: int, n_token: int, pad: int) -> t
             continue
         begin, end = free[row] * BLOCK, free[row] * BLOCK + len(document.ids)
         out.tokens[row, begin:end] = document.ids
-        out.roles[row, begin:end] = np.where(document.trained, TARGET, PROMPT)
-        out.roles[row, begin] = PADDING
+        out.roles[row, begin:end] = document.roles()
         out.first[row, free[row] : free[row] + document.n_block] = free[row]
         out.placed.append((row, begin))
         out.documents.append(document)

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from training.model import Model
-from training.packing import Document, Packed
+from training.packing import Packed
 from training.rows import RowsMaker
 
 LONG = 1100  # tokens from which the indexer prunes
-
-
-def spans(document: Document) -> Iterator[tuple[int, int]]:
-    """The targets of a document: [begin, end) of each run of target tokens."""
-    at = 0
-    for trained, run in groupby(document.trained):
-        n = len(list(run))
-        if trained:
-            yield at, at + n
-        at += n
 
 
 def predictions(model: Model, packed: Packed, rows: RowsMaker, *, prune: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +43,7 @@ def score(model: Model, batches: Sequence[Packed], rows: RowsMaker, *, prune: bo
         best, nll = predictions(model, packed, rows, prune=prune)
         hit = best == packed.tokens[:, 1:]
         for document, (row, begin) in zip(packed.documents, packed.placed, strict=True):
-            for a, b in spans(document):
+            for a, b in document.targets():
                 at = slice(begin + a - 1, begin + b - 1)
                 good = bool(hit[row, at].all())
                 for group in (document.skill, "", *(["long"] if len(document.ids) > LONG else [])):

@@ -26,7 +26,6 @@ from training.config import BLOCK, ModelConfig, TrainConfig
 from training.loader import Loader, heldout
 from training.model import Model, compiled_head_loss, head_loss
 from training.optimizer import Optimizer, schedule
-from training.packing import PROMPT, TARGET
 from training.rows import RowsMaker
 
 ORIGIN = time.monotonic()
@@ -119,8 +118,7 @@ class Trainer:
         self.optimizer = Optimizer(self.model, train)
         self.rows = RowsMaker(model, model.n_context, device, stride=train.index_stride)
         self.step, self.elapsed, self.n_token = 0, 0.0, 0
-        self.weights = torch.zeros(3, device=device)
-        self.weights[PROMPT], self.weights[TARGET] = train.prompt_weight, 1.0
+        self.weights = torch.tensor([0.0, train.prompt_weight, 1.0, train.short_weight], device=device)  # by role
         self.head_loss: Any = head_loss
         self.balance = [layer.ffn.bias for layer in self.model.layers]
         self._steps: dict[bool, Step] = {}
