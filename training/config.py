@@ -125,5 +125,5 @@ class TrainConfig:
     small_lr: float = 1e-2
     balance: float = 2e-3
     n_worker: int = 14
-    eval_at: tuple[float, ...] = (0.2, 0.5, 0.8)
+    eval_at: tuple[float, ...] = (0.5,)
     eval_per_skill: int = 40
