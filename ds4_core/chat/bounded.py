@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ class Bounded:
     A state is that of the pattern and how many characters there are, counted up to where it no longer matters.
     """
 
+    crossing: re.Pattern[bytes] | None = None
     _MAX_TABLE = 2_000_000
 
     def __init__(self, pattern: Pattern, lo: int, hi: int | None, where: str) -> None:
@@ -78,8 +80,8 @@ class Bounded:
     def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
         return 4 * max((far for layer in self._far for far in layer if far < FAR), default=0)
 
-    def plain(self, state: Any) -> bool:  # noqa: D102
-        return state[1] >= self._lo and self._pattern.plain(state[0])
+    def inert(self, state: Any) -> str | None:  # noqa: D102
+        return self._pattern.inert(state[0]) if state[1] >= self._lo else None
 
     def skip(self, state: Any, count: int) -> None:  # noqa: D102
         return None

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ds4_core.chat.nodes import NEAR, Leaf, Lit
-from ds4_core.chat.syntax import Place, Syntax
+from ds4_core.chat.costs import Costs
+from ds4_core.chat.nodes import Leaf, Lit, Machine
+from ds4_core.chat.numerals import Number
+from ds4_core.chat.syntax import Cell, Place, Syntax
 from ds4_core.chat.vocabulary import IntArray, Vocabulary
 from ds4_core.errors import InternalError, InvalidRequestError
 
-_CANDIDATES = 48
-_AT_ONCE = 2048
+_MAX_SINGLE = 512  # tokens that are weighed one by one where they lead out of a place
+_MAX_CLOSE = 256  # and of those that stay there, once the end is near
+_BEGUN = 3  # tokens that complete a character, at most
 _MAX_TABLES = 2048
-_TABLE_BYTES = 16 << 20  # their masks in one grammar take no more
-_MAX_MASKS = 4
+_TABLE_BYTES = 24 << 20  # their masks in one grammar take no more
 
 
 @dataclass(eq=False)
@@ -37,18 +39,8 @@ class Grammar:
     matcher: Any
     syntax: Syntax
     shortest: tuple[int, ...]
-    tables: dict[Any, _Table] = field(default_factory=dict)
+    tables: dict[Any, Costs] = field(default_factory=dict)
     ways: dict[Any, tuple[int, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Table:
-    """At one place: tokens, ascending by the cost that is left behind them, and that behind any plain token."""
-
-    tokens: IntArray
-    costs: IntArray
-    plain: int
-    masks: dict[tuple[bool, int], IntArray] = field(default_factory=dict)
 
 
 _NONE = 1 << 40
@@ -71,6 +63,8 @@ class Course:
         self._way_at = 0
         # No way to the end is longer than this, whatever the last tokens were.
         self._bound = max(len(grammar.shortest), self._cost_bound())
+        # Nor is it by more than this after one more token; it may end inside a character.
+        self._reach = self._syntax.growth * self._vocabulary.longest + _BEGUN
         self.left: int | None = None
         self.ended = False
 
@@ -112,7 +106,7 @@ class Course:
             if self.left is not None and self.left <= len(way) - at:
                 return list(way[at:])
         tokens: list[int] = self._matcher.compute_ff_tokens()
-        if tokens and self.left is not None and self.left - len(tokens) <= self._bound + self._syntax.growth * NEAR:
+        if tokens and self.left is not None and self.left - len(tokens) <= self._bound + self._reach:
             self._follow()
             places, partial = self._walk(self._places, self._partial, tokens)
             if self._least(places, partial) > self.left - len(tokens):
@@ -126,20 +120,14 @@ class Course:
             self._allow(self._vocabulary.eos)
             return self._mask
         self._matcher.unsafe_compute_mask_ptr(self._at, self._size)
-        left, growth = self.left, self._syntax.growth
-        if left is None or left - 1 > self._bound + growth * self._vocabulary.longest:
+        left = self.left
+        if left is None or left - 1 > self._bound + self._reach:
             return self._mask
         self._follow()
-        if left - 1 > self._bound + growth * self._vocabulary.longest:
-            return self._mask
-        if left - 1 > self._bound + growth * NEAR:
-            is_plain = self._plain_cost() < _NONE
-            self._mask &= self._vocabulary.short_or_plain if is_plain else self._vocabulary.short
-            if not self._mask.any():  # only a long token is left, where text is forced
-                way, at = self._known_way()
-                self._allow(way[at])
-            return self._mask
-        self._narrow(left)
+        if left - 1 <= self._bound + self._reach:
+            costs = self._costs()
+            if left - 1 < costs.most:
+                self._narrow(costs, left)
         return self._mask
 
     def min_left(self) -> int:
@@ -157,84 +145,120 @@ class Course:
     def _allow(self, token: int) -> None:
         self._mask[token >> 5] |= np.uint32(1 << (token & 31))
 
-    def _narrow(self, left: int) -> None:
+    def _narrow(self, costs: Costs, left: int) -> None:
         """Leaves in the mask what is known to leave a way to the end that fits."""
         way, at = self._known_way()
         following = way[at]
         if left <= len(way) - at:
             self._mask[:] = 0
         else:
-            self._mask &= self._safe(self._table(), left - 1)
+            if left - 1 < costs.bound:
+                self._weigh_single(costs, self._mask & costs.rough, _MAX_CLOSE)
+            self._mask &= costs.within(left - 1)
         # Where text is forced llguidance's mask has its own spelling of it alone; this one was validated as well.
         self._allow(following)
 
-    def _safe(self, table: _Table, left: int) -> IntArray:
-        """Tokens of a table behind which an end of `left` tokens fits."""
-        is_plain = table.plain <= left
-        n_listed = int(np.searchsorted(table.costs, left, side="right"))
-        mask = table.masks.get((is_plain, n_listed))
-        if mask is None:
-            mask = (self._vocabulary.plain if is_plain else self._vocabulary.none).copy()
-            listed = table.tokens[:n_listed]
-            np.bitwise_or.at(mask, listed >> 5, np.uint32(1) << (listed & 31).astype(np.uint32))
-            if len(table.masks) >= _MAX_MASKS:
-                table.masks.clear()
-            table.masks[is_plain, n_listed] = mask
-        return mask
-
     def _key(self) -> Any:
-        marks = (
-            (id(node), node.machine.mark(at) if isinstance(node, Leaf) else at, id(then))
-            for node, at, then in self._places
-        )
-        return (frozenset(marks), self._partial)
+        # In one place alone llguidance's mask says whether it takes a token; among several it may be another that does.
+        if len(self._places) == 1:
+            node, at, then = self._places[0]
+            return (id(node), node.machine.mark(at) if isinstance(node, Leaf) else at, id(then), self._partial)
+        return (frozenset((id(node), at, id(then)) for node, at, then in self._places), self._partial)
 
-    def _table(self) -> _Table:
+    def _costs(self) -> Costs:
+        """Of the tokens that may come, and of others that may come at places like this."""
         key = self._key()
         tables = self._grammar.tables
-        table = tables.get(key)
-        if table is None:
-            if len(tables) >= min(_MAX_TABLES, _TABLE_BYTES // (_MAX_MASKS * self._size) + 1):
+        costs = tables.get(key)
+        if costs is None:
+            if len(tables) >= min(_MAX_TABLES, _TABLE_BYTES // (Costs.SIZE * self._size) + 1):
                 tables.clear()
-            table = tables[key] = self._new_table()
-        return table
+            costs = tables[key] = Costs(self._vocabulary.n_words)
+            self._weigh_inert(costs)
+        new = costs.unknown(self._mask)
+        if new is not None:
+            self._weigh(costs, new)
+        return costs
 
-    def _new_table(self) -> _Table:
-        vocabulary = self._vocabulary
-        plain = self._plain_cost()
-        mask = self._mask & ~vocabulary.plain if plain < _NONE else self._mask
-        bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
-        order = vocabulary.by_length
-        tokens: list[int] = []
-        for begin in range(0, len(order), _AT_ONCE):  # the first ones are enough, and a vocabulary is large
-            part = order[begin : begin + _AT_ONCE]
-            tokens += part[bits[part] != 0].tolist()
-            if len(tokens) >= _CANDIDATES:
-                break
-        tokens = tokens[:_CANDIDATES]  # none longer than NEAR
-        tokens += [token for token in vocabulary.controls if bits[token]]
-        costs = []
-        for token in tokens:
-            places, partial = self._walk(self._places, self._partial, (token,))
-            costs.append(0 if token == vocabulary.eos else self._least(places, partial))
-        ranked = np.argsort(np.array(costs, dtype=np.int64), kind="stable")
-        return _Table(np.array(tokens, dtype=np.int32)[ranked], np.array(costs, dtype=np.int64)[ranked], plain)
-
-    def _plain_cost(self) -> int:
-        """Fewest tokens to the end behind any plain token that may come."""
+    def _weigh_inert(self, costs: Costs) -> None:
+        """Texts that leave the end where it is."""
         if self._partial:
-            return _NONE
-        syntax, far = self._syntax, self._vocabulary.longest
-        # In one place alone llguidance's mask says whether it takes a token; among several it may be another that does.
-        single = len(self._places) == 1
-        costs = (
-            syntax.cost(place)
-            for place in self._places
-            if isinstance(place[0], Leaf)
-            and place[0].machine.plain(place[1])
-            and (single or place[0].machine.skip(place[1], far) is not None)
+            return
+        far = self._vocabulary.longest
+        found = []
+        for place in self._places:
+            node, at, _ = place
+            if isinstance(node, Leaf) and (len(self._places) == 1 or node.machine.skip(at, far) is not None):
+                chars = node.machine.inert(at)
+                if chars is not None:
+                    found.append((self._syntax.cost(place) + 1, chars))
+        if found:
+            cost, chars = min(found)
+            whole, begun = self._vocabulary.without(chars)
+            costs.add_group(cost, whole)
+            costs.add_group(cost + _BEGUN, begun)
+
+    def _weigh(self, costs: Costs, new: IntArray) -> None:
+        """Tokens of the mask, one by one those that lead out of the place at hand."""
+        across = self._across()
+        staying = new & ~across
+        if staying.any():
+            ends = (n.worst + (0 if then is None else then.cost) for n, _, then in self._places if isinstance(n, Leaf))
+            costs.add_rough(max(ends, default=0) + 1 + _BEGUN, staying)
+        leaving = new & across
+        self._weigh_single(costs, leaving, _MAX_SINGLE)
+        rest = costs.unknown(leaving)
+        if rest is not None:
+            tokens = self._shortest_first(rest)
+            bounds = (
+                self._cost_bound() + _BEGUN + self._syntax.growth * self._vocabulary.lengths[tokens].astype(np.int64)
+            )
+            costs.add(tokens.tolist(), bounds.tolist(), rest)
+
+    def _across(self) -> IntArray:
+        """Tokens that may lead out of the place at hand; no other does."""
+        vocabulary = self._vocabulary
+        mask = vocabulary.controls_only
+        for node, at, then in self._places:
+            if isinstance(node, Leaf):
+                if then is None:  # nothing follows
+                    continue
+                crossing = node.machine.crossing
+                if crossing is None or not self._is_told_apart(node.machine, then):
+                    return vocabulary.everything
+                mask = mask | vocabulary.holding(crossing)
+            elif isinstance(node, Lit):
+                if self._partial:
+                    return vocabulary.everything
+                mask = mask | vocabulary.beginning(node.text[at].encode()[0])
+        return mask
+
+    def _is_told_apart(self, machine: Machine, then: Cell) -> bool:
+        """Whether a text that goes on behind the machine's has what the machine says it has."""
+        crossing = machine.crossing
+        if not isinstance(machine, Number) or crossing is None:
+            return True
+        # Numbers are ended by what follows; in a grammar of one's own that may be a digit.
+        return all(
+            node is None or (isinstance(node, Lit) and crossing.match(node.text[at].encode()))
+            for node, at, _ in self._syntax.enter(then)
         )
-        return min(costs, default=_NONE) + 1
+
+    def _shortest_first(self, mask: IntArray) -> IntArray:
+        tokens = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
+        return tokens[np.argsort(self._vocabulary.lengths[tokens], kind="stable")]
+
+    def _weigh_single(self, costs: Costs, mask: IntArray, most: int) -> None:
+        """The first tokens of a mask, the short ones and those that stand for no text before others."""
+        vocabulary = self._vocabulary
+        tokens = self._shortest_first(mask)[:most]
+        if not len(tokens):
+            return
+        found = []
+        for token in tokens.tolist():
+            places, partial = self._walk(self._places, self._partial, (token,))
+            found.append(0 if token == vocabulary.eos else self._least(places, partial))
+        costs.add(tokens.tolist(), found, vocabulary.mask(tokens))
 
     # -- following -----------------------------------------------------------------------------------------------------
 

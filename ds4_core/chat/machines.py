@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ds4_core.chat.nodes import NEAR, Machine
+from ds4_core.chat.nodes import Machine
 
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _HEX = frozenset("0123456789abcdefABCDEF")
 _FILLER = " "
 _BLOCK = 32
+# What is not in a JSON string as it is.
+_SPECIAL = '"\\' + "".join(map(chr, range(0x20)))
 
 
 class Length:
     """Any text of `lo` to `hi` characters (None: any number). A state is how many there are."""
 
     start = 0
+    crossing: re.Pattern[bytes] | None = None
 
     def __init__(self, lo: int = 0, hi: int | None = None) -> None:
         self.lo, self.hi = lo, hi
@@ -41,8 +45,8 @@ class Length:
         shorter = max((price(_FILLER * count) for count in range(_BLOCK if blocks else least + 1)), default=0)
         return min(self.lo, blocks * price(_FILLER * _BLOCK) + shorter)
 
-    def plain(self, state: int) -> bool:  # noqa: D102
-        return state >= self.lo
+    def inert(self, state: int) -> str | None:  # noqa: D102
+        return "" if state >= self.lo else None
 
     def skip(self, state: int, count: int) -> int | None:  # noqa: D102
         if state < self.lo:
@@ -52,7 +56,7 @@ class Length:
         return state + count if state + count <= self.hi else None
 
     def mark(self, state: int) -> Any:  # noqa: D102
-        return state if self.hi is None else (min(state, self.lo), min(self.hi - state, NEAR))
+        return min(state, self.lo)
 
     def pick(self, state: int, low: int, high: int) -> str | None:  # noqa: D102
         return chr(low) if self.open(state) else None
@@ -62,6 +66,7 @@ class Quoted:
     """A JSON string around the text of another machine. A state is that one's and what is written of an escape."""
 
     start = "begin"
+    crossing: re.Pattern[bytes] | None = re.compile(b'"')
 
     def __init__(self, inner: Machine) -> None:
         self._inner = inner
@@ -142,8 +147,9 @@ class Quoted:
         # A character is at most six bytes in JSON; an escape that is begun costs less than one more.
         return 2 * self._inner.worst(price) + 8
 
-    def plain(self, state: Any) -> bool:  # noqa: D102
-        return isinstance(state, tuple) and not state[1] and self._inner.plain(state[0])
+    def inert(self, state: Any) -> str | None:  # noqa: D102
+        inner = self._inner.inert(state[0]) if isinstance(state, tuple) and not state[1] else None
+        return None if inner is None else inner + _SPECIAL
 
     def skip(self, state: Any, count: int) -> Any:  # noqa: D102
         if not isinstance(state, tuple) or state[1]:
@@ -165,6 +171,7 @@ class Suffixed:
 
     def __init__(self, inner: Machine, suffix: str) -> None:
         self._inner, self._suffix = inner, suffix
+        self.crossing: re.Pattern[bytes] | None = re.compile(re.escape(suffix[-1].encode()))
         self.start = self._state(inner.start, frozenset())
 
     def _state(self, inner: Any, at: frozenset[int]) -> Any:
@@ -192,8 +199,9 @@ class Suffixed:
     def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
         return self._inner.worst(price) + len(self._suffix.encode())
 
-    def plain(self, state: Any) -> bool:  # noqa: D102
-        return state[0] is not None and state[1] == {0} and self._inner.plain(state[0])
+    def inert(self, state: Any) -> str | None:  # noqa: D102
+        inner = self._inner.inert(state[0]) if state[0] is not None and state[1] == {0} else None
+        return None if inner is None else inner + self._suffix[0]
 
     def skip(self, state: Any, count: int) -> Any:  # noqa: D102
         if state[0] is None or state[1] != {0}:
@@ -213,6 +221,7 @@ class Except:
 
     def __init__(self, inner: Machine, texts: Iterable[str]) -> None:
         self._inner = inner
+        self.crossing = inner.crossing
         self._texts = frozenset(texts)
         self._prefixes = frozenset(text[:n] for text in self._texts for n in range(len(text) + 1))
         self.start = (inner.start, "")
@@ -253,8 +262,8 @@ class Except:
     def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
         return self._inner.worst(price) + max(map(len, self._texts), default=0) + 1
 
-    def plain(self, state: Any) -> bool:  # noqa: D102
-        return state[1] is None and self._inner.plain(state[0])
+    def inert(self, state: Any) -> str | None:  # noqa: D102
+        return self._inner.inert(state[0]) if state[1] is None else None
 
     def skip(self, state: Any, count: int) -> Any:  # noqa: D102
         if state[1] is not None:

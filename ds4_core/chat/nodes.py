@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 #: More tokens than anything finite takes.
 ENDLESS = 1 << 40
-#: Bytes of the longest token that is looked at one by one near the end.
-NEAR = 8
 
 
 class Machine(Protocol):
     """A regular language, walked one character at a time. States are hashable; the start is `start`."""
 
     start: Any
+    #: What any text has in it that leaves this language for what follows; None: it may be anything.
+    crossing: re.Pattern[bytes] | None
 
     def step(self, state: Any, char: str) -> Any:
         """The next state; None when the text can not go on like this."""
@@ -36,16 +37,19 @@ class Machine(Protocol):
         """Most tokens of `rest` in any state."""
         ...
 
-    def plain(self, state: Any) -> bool:
-        """Whether any text of letters, digits, blanks and the like leaves `rest` as it is."""
+    def inert(self, state: Any) -> str | None:
+        """The characters without which any text leaves `rest` as it is, all of them ASCII; None when there is no such.
+
+        Letters, digits and blanks are never among them.
+        """
         ...
 
     def skip(self, state: Any, count: int) -> Any:
-        """The state after `count` characters of such a text; None when that needs a look at them."""
+        """The state after `count` letters, digits or blanks; None when that needs a look at them."""
         ...
 
     def mark(self, state: Any) -> Any:
-        """What decides how the next `NEAR` characters change `rest`: the state, or less."""
+        """What decides how texts that fit change `rest`: the state, or less."""
         ...
 
     def pick(self, state: Any, low: int, high: int) -> str | None:

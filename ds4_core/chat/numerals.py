@@ -26,6 +26,8 @@ class Number:
 
     start = ""
 
+    crossing: re.Pattern[bytes] | None = re.compile(rb"[^-+.0-9eE]")
+
     def __init__(
         self,
         *,
@@ -148,8 +150,8 @@ class Number:
     def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
         return self._digits + self._decimals + 2
 
-    def plain(self, state: str) -> bool:  # noqa: D102
-        return False
+    def inert(self, state: str) -> str | None:  # noqa: D102
+        return None
 
     def skip(self, state: str, count: int) -> None:  # noqa: D102
         return None

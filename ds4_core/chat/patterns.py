@@ -209,6 +209,8 @@ class Pattern:
     A text is as short as it has characters; among those, spelled with the first characters of the classes.
     """
 
+    crossing: re.Pattern[bytes] | None = None
+
     def __init__(self, tree: Tree) -> None:
         self.moves: list[list[tuple[Ranges, int]]] = []
         self._empty: list[list[int]] = []
@@ -329,13 +331,13 @@ class Pattern:
         # One character is at most four tokens, one per byte.
         return 4 * max((d for d in self.distance if d < FAR), default=0)
 
-    def plain(self, state: frozenset[int]) -> bool:  # noqa: D102
+    def inert(self, state: frozenset[int]) -> str | None:  # noqa: D102
         found = self._plain.get(state)
         if found is None:
             # A loop over every character from which it may end at once.
             loops = ((s, self.closure({t})) for s in state for ranges, t in self.moves[s] if ranges == _ALL)
             found = self._plain[state] = self.done(state) and any(s in to and self._end in to for s, to in loops)
-        return found
+        return "" if found else None
 
     def skip(self, state: frozenset[int], count: int) -> None:  # noqa: D102
         return None

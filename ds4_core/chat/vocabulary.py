@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from ds4_core.chat.nodes import NEAR
 from ds4_core.errors import EngineClosedError, NoVocabularyError, UnsupportedError
 from ds4_core.model import Model
 
@@ -18,6 +18,7 @@ from ds4_core.model import Model
 IntArray = np.ndarray[Any, np.dtype[Any]]
 _LONGEST = 64  # bytes of a token that is used to spell with
 _LONG = 256  # bytes of a text whose spelling is kept
+_MAX_MASKS = 512
 
 
 class Vocabulary:
@@ -32,10 +33,9 @@ class Vocabulary:
         eos, dsml, think_open, think_close: Ids of control tokens; None when the vocabulary has none.
         is_plain: How many characters those have, one byte each; 0 for all others; padded with zeros.
         controls: Ids of tokens that stand for no text.
-        plain: Mask of the tokens that are letters, digits and blanks, whole characters only.
-        short: Mask of the tokens of at most `NEAR` bytes, and all control tokens.
-        short_or_plain, none, no_end, no_marker: Masks of both, of nothing, and of everything but one token.
-        by_length: Ids that stand for at most `NEAR` bytes of text, those of few bytes first; int32.
+        lengths: Bytes of every token, one more for those that begin outside of ASCII, so that what texts are made of
+            comes before parts of characters; int32 `[n_vocab]`.
+        everything, controls_only, no_end, no_marker: Masks of all tokens, of `controls`, and of all tokens but one.
     """
 
     def __init__(self, model: Model) -> None:
@@ -96,18 +96,18 @@ class Vocabulary:
 
         self.tokenizer: Any = LLTokenizer(TokenizerWrapper(Wrapped()), n_vocab=self.n_vocab, eos_token=self.eos)
         self.is_plain = bytes(map(_plain_length, self.texts)) + bytes(-self.n_vocab % 32)
-        self.plain = self.mask(np.flatnonzero(np.frombuffer(self.is_plain, dtype=np.uint8)))
-        self.short = self.mask([*self.controls, *(t for t, text in enumerate(self.texts) if 0 < len(text) <= NEAR)])
-        # ASCII first among those of one byte, so that what texts are made of comes before parts of characters.
-        lengths = np.array([(len(text) + (text[0] > 127)) if text else 1 << 20 for text in self.texts])
-        order = np.argsort(lengths, kind="stable")
-        self.by_length: IntArray = order[: int((lengths <= NEAR).sum())].astype(np.int32)
-        self.short_or_plain: IntArray = self.short | self.plain
-        self.none = self.mask(())
-        everything = self.mask(range(self.n_vocab))
-        self.no_end: IntArray = everything & ~self.mask([self.eos])
-        self.no_marker: IntArray = everything & ~self.mask([] if self.dsml is None else [self.dsml])
-        for mask in (self.plain, self.short, self.short_or_plain, self.none, self.no_end, self.no_marker):
+        self.lengths: IntArray = np.array([len(t) + (t[0] > 127) if t else 0 for t in self.texts], dtype=np.int32)
+        self._first: IntArray = np.array([text[0] if text else 256 for text in self.texts], dtype=np.int32)
+        endings = np.array([_ending(text) for text in self.texts], dtype=np.int8)
+        self._whole, self._begun = self.mask(np.flatnonzero(endings == 0)), self.mask(np.flatnonzero(endings == 1))
+        self._none = self.mask(())
+        self._masks: dict[Any, IntArray] = {}
+        self._without: dict[str, tuple[IntArray, IntArray]] = {}
+        self.controls_only = self.mask(self.controls)
+        self.everything = self.mask(range(self.n_vocab))
+        self.no_end: IntArray = self.everything & ~self.mask([self.eos])
+        self.no_marker: IntArray = self.everything & ~self.mask([] if self.dsml is None else [self.dsml])
+        for mask in (self.controls_only, self.everything, self.no_end, self.no_marker):
             mask.flags.writeable = False
 
     def only(self, token: int) -> IntArray:
@@ -119,6 +119,35 @@ class Vocabulary:
         bits = np.zeros(32 * self.n_words, dtype=np.uint8)
         bits[tokens if isinstance(tokens, np.ndarray) else list(tokens)] = 1
         return np.packbits(bits, bitorder="little").view(np.uint32)
+
+    def holding(self, pattern: re.Pattern[bytes]) -> IntArray:
+        """A mask of the tokens in whose bytes a pattern is found; the same one every time."""
+        return self._kept(pattern, lambda: [t for t, text in enumerate(self.texts) if text and pattern.search(text)])
+
+    def beginning(self, byte: int) -> IntArray:
+        """A mask of the tokens that begin with a byte; the same one every time."""
+        return self._kept(byte, lambda: np.flatnonzero(self._first == byte))
+
+    def without(self, chars: str) -> tuple[IntArray, IntArray]:
+        """Masks of the tokens that hold none of some characters, all of them ASCII; the same ones every time.
+
+        Those of whole characters, and those that end inside of one.
+        """
+        found = self._without.get(chars)
+        if found is None:
+            if len(self._without) >= _MAX_MASKS:
+                self._without.clear()
+            held = self.holding(re.compile(b"[" + re.escape(chars.encode()) + b"]")) if chars else self._none
+            found = self._without[chars] = (self._whole & ~held, self._begun & ~held)
+        return found
+
+    def _kept(self, key: Any, make: Callable[[], Iterable[int] | IntArray]) -> IntArray:
+        mask = self._masks.get(key)
+        if mask is None:
+            if len(self._masks) >= _MAX_MASKS:
+                self._masks.clear()
+            mask = self._masks[key] = self.mask(make())
+        return mask
 
     def show(self, tokens: Iterable[int]) -> str:
         """Their text, for messages; control tokens by number."""
@@ -174,6 +203,15 @@ def _plain_length(text: bytes) -> int:
     except UnicodeDecodeError:
         return 0
     return len(chars) if len(chars) < 256 and chars.replace(" ", "a").isalnum() else 0
+
+
+def _ending(text: bytes) -> int:
+    """0 of whole characters, 1 when it ends inside of one, 2 when it is empty or begins inside of one."""
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return 1 if error.reason == "unexpected end of data" else 2
+    return 0 if text else 2
 
 
 def _read(model: Model) -> tuple[list[bytes], list[bool]]:
