@@ -8,7 +8,7 @@ class TestIntegrationTiny(StandardIntegration):
 
     @property
     def chat_model_params(self):
-        return {"model": "ds4-tiny", "temperature": 0, "max_tokens": 200}
+        return {"model": "ds4-tiny", "temperature": 0, "max_tokens": 1000}
 
 
 def test_as_many_passed_as_there_are(request):
