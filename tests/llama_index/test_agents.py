@@ -106,6 +106,18 @@ async def test_agents_work_beside_each_other(llm):
     assert [[result.tool_kwargs["city"] for result in results] for _, results, _ in done] == [[city] for city in cities]
 
 
+async def test_model_hands_a_question_over_to_the_agent_that_knows(llm):
+    prompt = "You take calls. Hand questions about the weather to the weather agent."
+    desk = FunctionAgent(
+        name="desk", description="Takes calls.", tools=[add], llm=llm, can_handoff_to=["weather"], system_prompt=prompt
+    )
+    weather = FunctionAgent(name="weather", description="Knows the weather of cities.", tools=[get_weather], llm=llm)
+    workflow = AgentWorkflow([desk, weather], root_agent="desk")
+    output, results, _ = await run(workflow, "What is the weather in Oslo?")
+    assert (results[0].tool_name, results[0].tool_kwargs["to_agent"]) == ("handoff", "weather")
+    assert output.current_agent_name == "weather"
+
+
 async def test_model_talks_without_a_tool(llm):
     output, results, _ = await run(FunctionAgent(tools=TOOLS, llm=llm), "Hello!")
     assert output.response.content

@@ -52,6 +52,22 @@ async def test_nodes_come_in_the_order_of_the_models_own_judgement(llm, nodes):
         assert [node.score for node in ranked] == pytest.approx([scores[index] for index in best])
 
 
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        (QUERY, "The CEO of Acme Robotics is Jane Holloway."),
+        ("Where does Maria Keller live?", "Maria Keller lives in Vienna."),
+        ("What is the job of Maria Keller?", "Maria Keller works as a geologist."),
+    ],
+)
+def test_passage_that_answers_the_query_is_ranked_first_and_likely(llm, query, answer):
+    facts = (*PASSAGES, "Maria Keller works as a geologist.", "The main office of Globex is in Lisbon.")
+    nodes = [NodeWithScore(node=TextNode(text=fact)) for fact in facts]
+    first, *others = DS4Reranker(llm=llm, top_n=6).postprocess_nodes(nodes, query_str=query)
+    assert (first.text, first.score > 0.9) == (answer, True)
+    assert sorted(node.score for node in others)[2] < 0.1
+
+
 def test_given_nodes_are_left_as_they_are(llm, nodes):
     before = [node.model_copy(deep=True) for node in nodes]
     ranked = DS4Reranker(llm=llm).postprocess_nodes(nodes, query_str=QUERY)
