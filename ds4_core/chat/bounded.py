@@ -77,8 +77,10 @@ class Bounded:
             need -= 1
         return "".join(out) + self._pattern.rest(frozenset({at}))
 
-    def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
-        return 4 * max((far for layer in self._far for far in layer if far < FAR), default=0)
+    def worst(self, price: Callable[[str], int], state: Any = None) -> int:  # noqa: D102
+        if state is not None and state[1] >= self._lo:
+            return self._pattern.worst(price, state[0])
+        return self._pattern.dearest * max((far for layer in self._far for far in layer if far < FAR), default=0)
 
     def inert(self, state: Any) -> str | None:  # noqa: D102
         return self._pattern.inert(state[0]) if state[1] >= self._lo else None

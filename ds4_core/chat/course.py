@@ -203,7 +203,12 @@ class Course:
         across = self._across()
         staying = new & ~across
         if staying.any():
-            ends = (n.worst + (0 if then is None else then.cost) for n, _, then in self._places if isinstance(n, Leaf))
+            price = self._syntax.price
+            ends = (
+                node.machine.worst(price, at) + (0 if then is None else then.cost)
+                for node, at, then in self._places
+                if isinstance(node, Leaf)
+            )
             costs.add_rough(max(ends, default=0) + 1 + _BEGUN, staying)
         leaving = new & across
         self._weigh_single(costs, leaving, _MAX_SINGLE)

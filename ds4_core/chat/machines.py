@@ -39,11 +39,12 @@ class Length:
     def rest(self, state: int) -> str:  # noqa: D102
         return _FILLER * (self.lo - state)
 
-    def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
+    def worst(self, price: Callable[[str], int], state: int | None = None) -> int:  # noqa: D102
+        lo = max(0, self.lo - (state or 0))
         # No text costs more than its parts.
-        blocks, least = divmod(self.lo, _BLOCK)
+        blocks, least = divmod(lo, _BLOCK)
         shorter = max((price(_FILLER * count) for count in range(_BLOCK if blocks else least + 1)), default=0)
-        return min(self.lo, blocks * price(_FILLER * _BLOCK) + shorter)
+        return min(lo, blocks * price(_FILLER * _BLOCK) + shorter)
 
     def inert(self, state: int) -> str | None:  # noqa: D102
         return "" if state >= self.lo else None
@@ -143,9 +144,9 @@ class Quoted:
             return None
         return prefix + f"{ord(picked):04x}"[4 - missing :] + self._body(self._inner.step(inner, picked))
 
-    def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
+    def worst(self, price: Callable[[str], int], state: Any = None) -> int:  # noqa: D102
         # A character is at most six bytes in JSON; an escape that is begun costs less than one more.
-        return 2 * self._inner.worst(price) + 8
+        return 2 * self._inner.worst(price, state[0] if isinstance(state, tuple) else None) + 8
 
     def inert(self, state: Any) -> str | None:  # noqa: D102
         inner = self._inner.inert(state[0]) if isinstance(state, tuple) and not state[1] else None
@@ -196,8 +197,8 @@ class Suffixed:
             return self._suffix[max(at) :]
         return self._inner.rest(inner) + self._suffix
 
-    def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
-        return self._inner.worst(price) + len(self._suffix.encode())
+    def worst(self, price: Callable[[str], int], state: Any = None) -> int:  # noqa: D102
+        return self._inner.worst(price, None if state is None else state[0]) + len(self._suffix.encode())
 
     def inert(self, state: Any) -> str | None:  # noqa: D102
         inner = self._inner.inert(state[0]) if state[0] is not None and state[1] == {0} else None
@@ -259,8 +260,8 @@ class Except:
                 todo.append((after, done + char))
         return rest
 
-    def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
-        return self._inner.worst(price) + max(map(len, self._texts), default=0) + 1
+    def worst(self, price: Callable[[str], int], state: Any = None) -> int:  # noqa: D102
+        return self._inner.worst(price, None if state is None else state[0]) + max(map(len, self._texts), default=0) + 1
 
     def inert(self, state: Any) -> str | None:  # noqa: D102
         return self._inner.inert(state[0]) if state[1] is None else None

@@ -33,8 +33,8 @@ class Machine(Protocol):
         """The shortest text that completes it."""
         ...
 
-    def worst(self, price: Callable[[str], int]) -> int:
-        """Most tokens of `rest` in any state."""
+    def worst(self, price: Callable[[str], int], state: Any = None) -> int:
+        """Most tokens of `rest` in any state; when one is given, in that one and those that may come after it."""
         ...
 
     def inert(self, state: Any) -> str | None:

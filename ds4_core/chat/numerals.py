@@ -147,7 +147,7 @@ class Number:
             first = -(-first // unit) * unit
         return first if first <= last else None
 
-    def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
+    def worst(self, price: Callable[[str], int], state: str | None = None) -> int:  # noqa: D102
         return self._digits + self._decimals + 2
 
     def inert(self, state: str) -> str | None:  # noqa: D102
@@ -189,7 +189,7 @@ class Checked(Number):
         probe = self._probe(state)
         return probe is not None and probe[0]
 
-    def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
+    def worst(self, price: Callable[[str], int], state: str | None = None) -> int:  # noqa: D102
         return super().worst(price) + 4
 
     def _probe(self, text: str) -> tuple[bool, str] | None:

@@ -23,6 +23,7 @@ Ranges = tuple[tuple[int, int], ...]
 #: ("set", ranges) | ("cat", parts) | ("alt", parts) | ("rep", part, lo, hi or None)
 Tree = tuple[Any, ...]
 _MAX_STATES = 20_000
+_MAX_KEPT = 2_000
 FAR = 1 << 30
 _DEAD: frozenset[int] = frozenset((-1,))  # stands for a step that was not made yet
 
@@ -222,6 +223,10 @@ class Pattern:
         self._rests: dict[frozenset[int], str] = {}
         self._steps: dict[tuple[frozenset[int], str], frozenset[int] | None] = {}
         self._plain: dict[frozenset[int], bool] = {}
+        self._worst: dict[frozenset[int], int] = {}
+        # Most tokens of a character of the shortest text: one per byte, and what has no short escape in JSON takes six.
+        used = {first_of(ranges) for moves in self.moves for ranges, _ in moves if ranges}
+        self.dearest = max((4 if char < " " else len(char.encode()) for char in used), default=1)
 
     def _state(self) -> int:
         if len(self.moves) > _MAX_STATES:
@@ -327,9 +332,23 @@ class Pattern:
             found = self._rests[state] = "".join(out)
         return found
 
-    def worst(self, price: Callable[[str], int]) -> int:  # noqa: D102
-        # One character is at most four tokens, one per byte.
-        return 4 * max((d for d in self.distance if d < FAR), default=0)
+    def worst(self, price: Callable[[str], int], state: frozenset[int] | None = None) -> int:  # noqa: D102
+        if state is None:
+            return self.dearest * max((d for d in self.distance if d < FAR), default=0)
+        found = self._worst.get(state)
+        if found is None:
+            todo, seen = list(state), set(state)
+            while todo:
+                at = todo.pop()
+                for target in (*self._empty[at], *(target for ranges, target in self.moves[at] if ranges)):
+                    if target not in seen:
+                        seen.add(target)
+                        todo.append(target)
+            if len(self._worst) > _MAX_KEPT:
+                self._worst.clear()
+            furthest = max(d for d in map(self.distance.__getitem__, seen) if d < FAR)
+            found = self._worst[state] = self.dearest * furthest
+        return found
 
     def inert(self, state: frozenset[int]) -> str | None:  # noqa: D102
         found = self._plain.get(state)
