@@ -34,6 +34,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     environment = os.environ | {
         "DS4_PROGRESS": "0",  # bars would be left in the outputs, half drawn
+        "OPENBLAS_NUM_THREADS": "1",  # NumPy's threads would wait in loops beside the engine's
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
     client = NotebookClient(
