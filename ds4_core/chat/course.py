@@ -16,7 +16,7 @@ from ds4_core.chat.vocabulary import IntArray, Vocabulary
 from ds4_core.errors import InternalError, InvalidRequestError
 
 _MAX_SINGLE = 512  # tokens that are weighed one by one where they lead out of a place
-_MAX_CLOSE = 256  # and of those that stay there, once the end is near
+_MAX_CLOSE = 512  # and of those that stay there, once the end is near
 _BEGUN = 3  # tokens that complete a character, at most
 _MAX_TABLES = 2048
 _TABLE_BYTES = 24 << 20  # their masks in one grammar take no more
@@ -132,8 +132,8 @@ class Course:
 
     def min_left(self) -> int:
         """Length of the shortest way that is known to the end."""
-        if self.ended:
-            return 0
+        if self.finished:
+            return 0 if self.ended else 1
         way, at = self._known_way()
         return len(way) - at
 
