@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,9 +9,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 
 from ds4_core import chat
-from ds4_core.chat import Event, Finish, ToolCallEnd, ToolCallStart
-from ds4_core.chat.openai_compat import logprobs
-from langchain_ds4._messages import PROVIDER, additional_kwargs, finish_metadata, usage_metadata
+from ds4_core.chat import Event
+from langchain_ds4._messages import PROVIDER, additional_kwargs, invalid_call, metadata_of, usage_metadata, valid_call
 
 if TYPE_CHECKING:
     from langchain_core.messages.content import ContentBlock
@@ -72,7 +70,6 @@ class ProtocolEvents:
         self._index = -1
         self._open: str | None = None  # the kind of block that grows: text or reasoning
         self._parts: list[str] = []
-        self._call: ToolCallStart | None = None
 
     def take(self, event: Event) -> Iterator[MessagesData]:
         """What an event is in the protocol."""
@@ -88,59 +85,43 @@ class ProtocolEvents:
             yield from self._grow("text", event.text)
         elif isinstance(event, chat.ReasoningDelta):
             yield from self._grow("reasoning", event.text)
-        elif isinstance(event, ToolCallStart):
+        elif isinstance(event, chat.ToolCallStart):
             yield from self._close()
-            self._call = event
             yield self._begin({"type": "tool_call_chunk", "id": event.id, "name": event.name, "args": ""})
         elif isinstance(event, chat.ToolCallArgumentsDelta):
-            self._parts.append(event.fragment)
-            yield self._delta({"type": "tool-call-delta", "args": event.fragment})
-        elif isinstance(event, ToolCallEnd):
-            yield self._end(self._called(event))
+            yield self._block("delta", delta={"type": "tool-call-delta", "args": event.fragment})
+        elif isinstance(event, chat.ToolCallEnd):
+            call = self._total.turn().tool_calls[event.index]
+            yield self._block("finish", content=valid_call(call) if call.complete else invalid_call(call))
         else:
             yield from self._close()
-            yield self._finish(event)
+            yield self._finish()
 
     def _grow(self, kind: str, text: str) -> Iterator[Block]:
         if self._open != kind:
             yield from self._close()
-            self._open = kind
+            self._open, self._parts = kind, []
             yield self._begin({"type": kind, kind: ""})
         self._parts.append(text)
-        yield self._delta({"type": f"{kind}-delta", kind: text})
+        yield self._block("delta", delta={"type": f"{kind}-delta", kind: text})
 
     def _close(self) -> Iterator[Block]:
         if self._open is not None:
             kind, self._open = self._open, None
-            yield self._end({"type": kind, kind: "".join(self._parts)})
+            yield self._block("finish", content={"type": kind, kind: "".join(self._parts)})
 
     def _begin(self, content: Block) -> Block:
         self._index += 1
-        self._parts = []
-        return {"event": "content-block-start", "index": self._index, "content": content}
+        return self._block("start", content=content)
 
-    def _delta(self, delta: Block) -> Block:
-        return {"event": "content-block-delta", "index": self._index, "delta": delta}
+    def _block(self, what: str, **value: Any) -> Block:
+        return {"event": f"content-block-{what}", "index": self._index, **value}
 
-    def _end(self, content: Block) -> Block:
-        return {"event": "content-block-finish", "index": self._index, "content": content}
-
-    def _called(self, end: ToolCallEnd) -> Block:
-        start, arguments = self._call, "".join(self._parts)
-        assert start is not None  # noqa: S101
-        call = {"id": start.id, "name": start.name}
-        if end.complete:
-            return {"type": "tool_call", **call, "args": json.loads(arguments)}
-        return {"type": "invalid_tool_call", **call, "args": arguments, "error": end.error}
-
-    def _finish(self, finish: Finish) -> Block:
+    def _finish(self) -> Block:
         result = self._total.result()
-        metadata = finish_metadata(finish, self._model_name)
-        if result.tokens:
-            metadata["logprobs"] = logprobs(result.tokens)
         return {
             "event": "message-finish",
-            "usage": usage_metadata(finish.usage),
-            "metadata": metadata,
+            "usage": usage_metadata(result.finish.usage),
+            "metadata": metadata_of(result.tokens, result.finish, self._model_name),
             "additional_kwargs": additional_kwargs(result),
         }

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from langchain_core import exceptions as lc
 
 from ds4_core import errors as core
-from ds4_core.errors import ContextOverflowError, GenerationTimeoutError
 
 
-class DS4ContextOverflowError(lc.ContextOverflowError, ContextOverflowError):
+class DS4ContextOverflowError(lc.ContextOverflowError, core.ContextOverflowError):
     """The prompt does not fit the context. `n_prompt` and `n_ctx` hold the numbers."""
 
 
@@ -23,7 +22,7 @@ class DS4ModelNotFoundError(lc.ModelNotFoundError, core.ModelNotFoundError):
     """No such model file, and no model of that name."""
 
 
-class DS4TimeoutError(lc.ModelTimeoutError, GenerationTimeoutError):
+class DS4TimeoutError(lc.ModelTimeoutError, core.GenerationTimeoutError):
     """The generation took longer than `timeout` seconds."""
 
 
@@ -45,21 +44,21 @@ def _dual(error: type[core.DS4Error]) -> type[DS4APIError]:
     return dual
 
 
-# Those with a class of their own above, and those that pass as they are.
-_OTHERS = (
-    core.DS4Error,
-    core.InvalidRequestError,
-    core.ModelNotFoundError,
-    core.ContextOverflowError,
-    core.GenerationTimeoutError,
-    core.QueueFullError,
-    core.UnsupportedError,
-    core.GenerationCancelled,
-)
-_API_ERRORS = {
+#: Errors that pass as they are: the first is a NotImplementedError, which LangChain itself raises for missing features,
+#: and the second is no failure.
+_PASSED = (core.UnsupportedError, core.GenerationCancelled)
+_COUNTERPARTS: dict[type, type[core.DS4Error]] = {
+    core.ContextOverflowError: DS4ContextOverflowError,
+    core.InvalidRequestError: DS4InvalidRequestError,
+    core.ModelNotFoundError: DS4ModelNotFoundError,
+    core.GenerationTimeoutError: DS4TimeoutError,
+    core.QueueFullError: DS4QueueFullError,
+    core.DS4Error: DS4APIError,
+}
+_COUNTERPARTS |= {
     kind: _dual(kind)
     for kind in vars(core).values()
-    if isinstance(kind, type) and issubclass(kind, core.DS4Error) and kind not in _OTHERS
+    if isinstance(kind, type) and issubclass(kind, core.DS4Error) and kind not in (*_COUNTERPARTS, *_PASSED)
 }
 
 
@@ -67,23 +66,14 @@ _API_ERRORS = {
 def translate_errors() -> Iterator[None]:
     """Raises the class that is LangChain's counterpart of a ds4_core error and that error, with the original as cause.
 
-    Two pass as they are: UnsupportedError is a NotImplementedError, which LangChain itself raises for missing features,
-    and GenerationCancelled is no failure.
+    UnsupportedError and GenerationCancelled pass as they are.
     """
     try:
         yield
-    except (lc.ModelError, core.UnsupportedError, core.GenerationCancelled):
+    except (lc.ModelError, *_PASSED):
         raise
-    except ContextOverflowError as error:
-        raise DS4ContextOverflowError(str(error), n_prompt=error.n_prompt, n_ctx=error.n_ctx) from error
-    except GenerationTimeoutError as error:
-        raise DS4TimeoutError(str(error)) from error
-    except core.ModelNotFoundError as error:
-        raise DS4ModelNotFoundError(str(error)) from error
-    except core.QueueFullError as error:
-        raise DS4QueueFullError(str(error)) from error
-    except core.InvalidRequestError as error:
-        raise DS4InvalidRequestError(str(error)) from error
     except core.DS4Error as error:
-        dual = next((_API_ERRORS[kind] for kind in type(error).__mro__ if kind in _API_ERRORS), DS4APIError)
-        raise dual(str(error)) from error
+        counterpart = next(_COUNTERPARTS[kind] for kind in type(error).__mro__ if kind in _COUNTERPARTS)
+        translated = counterpart(str(error))
+        translated.__dict__.update(vars(error))  # the numbers of a ContextOverflowError
+        raise translated from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -167,19 +167,12 @@ def _call_of_block(block: Mapping[str, Any]) -> ToolCall:
 def from_result(result: chat.ChatResult, model_name: str) -> AIMessage:
     """A whole generation as one message."""
     calls = result.tool_calls
-    metadata = {"model_provider": PROVIDER, **finish_metadata(result.finish, model_name)}
-    if result.tokens:
-        metadata["logprobs"] = logprobs(result.tokens)
     return AIMessage(
         content=result.text,
         additional_kwargs=additional_kwargs(result),
         tool_calls=[valid_call(call) for call in calls if call.complete],
-        invalid_tool_calls=[
-            invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=call.error)
-            for call in calls
-            if not call.complete
-        ],
-        response_metadata=metadata,
+        invalid_tool_calls=[invalid_call(call) for call in calls if not call.complete],
+        response_metadata={"model_provider": PROVIDER, **metadata_of(result.tokens, result.finish, model_name)},
         usage_metadata=usage_metadata(result.finish.usage),
     )
 
@@ -189,18 +182,23 @@ def valid_call(call: GeneratedToolCall) -> lc.ToolCall:
     return tool_call(name=call.name, args=json.loads(call.arguments), id=call.id)
 
 
+def invalid_call(call: GeneratedToolCall) -> lc.InvalidToolCall:
+    """A call that is not complete."""
+    return invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=call.error)
+
+
 def additional_kwargs(result: chat.ChatResult) -> dict[str, Any]:
     """What the message of a result keeps beside its content: the thinking, and what later requests need of it."""
     thinking = {"reasoning_content": result.reasoning} if result.reasoning else {}
-    return {**thinking, SIDE_DATA: side_data(result.finish, result.tool_calls)}
+    return {**thinking, SIDE_DATA: side_data(result)}
 
 
-def side_data(finish: Finish, calls: Sequence[GeneratedToolCall]) -> dict[str, Any]:
+def side_data(result: chat.ChatResult) -> dict[str, Any]:
     """The sampled tokens, from which the next turn goes on, and the calls that are none."""
-    data: dict[str, Any] = {"raw": list(finish.raw)}
+    data: dict[str, Any] = {"raw": list(result.finish.raw)}
     bad = [
         {"id": call.id, "args": call.arguments, "error": call.error, "raw": call.raw}
-        for call in calls
+        for call in result.tool_calls
         if not call.complete
     ]
     return {**data, "invalid_tool_calls": bad} if bad else data
@@ -217,47 +215,39 @@ class Chunks:
     def __init__(self, model_name: str) -> None:
         """Begins a generation."""
         self._model_name = model_name
-        self._calls: list[tuple[chat.ToolCallStart, list[str]]] = []
-        self._bad: list[GeneratedToolCall] = []
+        self._total = chat.Accumulator()
 
-    def take(self, event: chat.Event) -> ChatGenerationChunk | None:
-        """The chunk of an event; None when it changes nothing."""
-        metadata: dict[str, Any] = {"model_provider": PROVIDER}
-        if event.tokens:
-            metadata["logprobs"] = logprobs(event.tokens)
-        if isinstance(event, chat.TextDelta):
-            message = AIMessageChunk(content=event.text, response_metadata=metadata)
-        elif isinstance(event, chat.ReasoningDelta):
-            thought = {"reasoning_content": event.text}
-            message = AIMessageChunk(content="", additional_kwargs=thought, response_metadata=metadata)
-        elif isinstance(event, Finish):
-            message = AIMessageChunk(
-                content="",
-                additional_kwargs={SIDE_DATA: side_data(event, self._bad)},
-                response_metadata={**metadata, **finish_metadata(event, self._model_name)},
-                usage_metadata=usage_metadata(event.usage),
-                chunk_position="last",
+    def take(self, event: chat.Event) -> Iterator[ChatGenerationChunk]:
+        """The chunk of an event; none when it changes nothing."""
+        self._total.add(event)
+        fields = self._fields(event)
+        if fields or event.tokens:
+            finish = event if isinstance(event, Finish) else None
+            metadata = {"model_provider": PROVIDER, **metadata_of(event.tokens, finish, self._model_name)}
+            yield ChatGenerationChunk(
+                message=AIMessageChunk(**{"content": "", **fields, "response_metadata": metadata})
             )
-        else:
-            piece = self._piece(event)
-            if piece is None and not event.tokens:
-                return None
-            message = AIMessageChunk(content="", tool_call_chunks=[piece] if piece else [], response_metadata=metadata)
-        return ChatGenerationChunk(message=message)
 
-    def _piece(self, event: chat.ToolCallStart | chat.ToolCallArgumentsDelta | chat.ToolCallEnd) -> Any:
+    def _fields(self, event: chat.Event) -> dict[str, Any]:
+        """What the message of a chunk says."""
+        if isinstance(event, chat.TextDelta):
+            return {"content": event.text}
+        if isinstance(event, chat.ReasoningDelta):
+            return {"additional_kwargs": {"reasoning_content": event.text}}
         if isinstance(event, chat.ToolCallStart):
-            self._calls.append((event, []))
-            return tool_call_chunk(name=event.name, args="", id=event.id, index=event.index)
-        start, fragments = self._calls[event.index]
+            return {"tool_call_chunks": [tool_call_chunk(name=event.name, args="", id=event.id, index=event.index)]}
         if isinstance(event, chat.ToolCallArgumentsDelta):
-            fragments.append(event.fragment)
-            return tool_call_chunk(args=event.fragment, index=event.index)
+            return {"tool_call_chunks": [tool_call_chunk(args=event.fragment, index=event.index)]}
+        if isinstance(event, Finish):
+            return {
+                "additional_kwargs": {SIDE_DATA: side_data(self._total.result())},
+                "usage_metadata": usage_metadata(event.usage),
+                "chunk_position": "last",
+            }
         if event.complete:
-            return None
-        arguments = "".join(fragments)
-        self._bad.append(GeneratedToolCall(start.id, start.name, arguments, False, event.error, event.raw))
-        return tool_call_chunk(args=poison(arguments), index=event.index)
+            return {}
+        begun = self._total.turn().tool_calls[event.index].arguments
+        return {"tool_call_chunks": [tool_call_chunk(args=poison(begun), index=event.index)]}
 
 
 def poison(arguments: str) -> str:
@@ -279,18 +269,21 @@ def poison(arguments: str) -> str:
     return ('"' if in_string else "") + "]" * (max(n_open, 0) + 1)
 
 
-def finish_metadata(finish: Finish, model_name: str) -> dict[str, Any]:
-    """How a generation ended and what it took."""
-    metadata: dict[str, Any] = {
+def metadata_of(tokens: Sequence[chat.TokenLogprob], finish: Finish | None, model_name: str) -> dict[str, Any]:
+    """How likely tokens were, and at the end how a generation ended and what it took."""
+    metadata: dict[str, Any] = {"logprobs": logprobs(tokens)} if tokens else {}
+    if finish is None:
+        return metadata
+    stopped = {} if finish.stop is None else {"stop_sequence": finish.stop}
+    return {
+        **metadata,
         "model_name": model_name,
         "finish_reason": finish.reason,
         "token_usage": finish.usage.counts,
         "seed": finish.seed,
         "timings": {**asdict(finish.timings), "decode_tokens_per_s": finish.timings.decode_tokens_per_s},
+        **stopped,
     }
-    if finish.stop is not None:
-        metadata["stop_sequence"] = finish.stop
-    return metadata
 
 
 def usage_metadata(usage: chat.Usage) -> UsageMetadata:

@@ -137,8 +137,7 @@ class ChatDS4(Adapter, BaseChatModel):
         chunks = Chunks(self._model_name())
         with translate_errors(), closing(generate(self._engine(), self._asked(messages, stop, kwargs))) as events:
             for event in events:
-                if (chunk := chunks.take(event)) is not None:
-                    yield chunk
+                yield from chunks.take(event)
 
     def _stream_chat_model_events(
         self, messages: list[BaseMessage], *, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
@@ -168,7 +167,7 @@ class ChatDS4(Adapter, BaseChatModel):
         chunks = Chunks(self._model_name())
         with translate_errors(), closing(agenerate(self._engine(), self._asked(messages, stop, kwargs))) as events:
             async for event in events:
-                if (chunk := chunks.take(event)) is not None:
+                for chunk in chunks.take(event):
                     yield chunk
 
     async def _astream_chat_model_events(

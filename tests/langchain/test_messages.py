@@ -198,7 +198,7 @@ def events_of(result):
 @given(RESULTS)
 def test_what_the_model_said_comes_back_as_it_was_said(result):
     chunks = Chunks("m")
-    made = [chunk.message for chunk in map(chunks.take, events_of(result)) if chunk is not None]
+    made = [chunk.message for event in events_of(result) for chunk in chunks.take(event)]
     total = made[0]
     for chunk in made[1:]:
         total = total + chunk
