@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -92,11 +94,13 @@ class Layer(nn.Module):
 
     def compile(self) -> None:
         """Compiles the two halves. Layers whose halves are of one kind share the code."""
-        self.attend, self.feed = partial(_attend, self), partial(_feed, self)  # type: ignore[method-assign]
+        self.attend, self.feed = (partial(compiled(half), self) for half in (Layer.attend, Layer.feed))
 
 
-_attend = torch.compile(Layer.attend, dynamic=False)
-_feed = torch.compile(Layer.feed, dynamic=False)
+@cache
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function compiled for fixed shapes, once per process."""
+    return torch.compile(function, dynamic=False)
 
 
 class Model(nn.Module):
@@ -150,6 +154,3 @@ def head_loss(model: Model, streams: Tensor, targets: Tensor, weights: Tensor) -
     w = weights.flatten()
     only = (w >= 1).float()
     return (losses * w).sum() / w.sum().clamp(min=1e-6), (losses * only).sum() / only.sum().clamp(min=1.0)
-
-
-compiled_head_loss = torch.compile(head_loss, dynamic=False)

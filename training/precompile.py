@@ -12,7 +12,7 @@ import sys
 import torch
 
 from training.config import BLOCK, ModelConfig, TrainConfig
-from training.model import Model, compiled_head_loss
+from training.model import Model, compiled, head_loss
 from training.rows import RowsMaker
 
 KINDS = ("4", "128", "head")  # the trainer begins with the sliding window and the experts
@@ -38,7 +38,7 @@ def compile_kind(kind: str, *, prune: bool) -> None:
     with torch.autocast("cuda", torch.bfloat16):
         streams = model.streams(tokens)
         if kind == "head":
-            loss = compiled_head_loss(model, streams, tokens, torch.ones(tokens.shape, device=device))[0]
+            loss = compiled(head_loss)(model, streams, tokens, torch.ones(tokens.shape, device=device))[0]
         else:
             streams, index_loss = model.layers[0].attend(streams, rows)
             loss = streams.float().sum() + index_loss

@@ -24,7 +24,7 @@ from torch import Tensor
 from training import export, precompile, scores, tokenizer
 from training.config import BLOCK, ModelConfig, TrainConfig
 from training.loader import Loader, heldout
-from training.model import Model, compiled_head_loss, head_loss
+from training.model import Model, compiled, head_loss
 from training.optimizer import Optimizer, schedule
 from training.rows import RowsMaker
 
@@ -129,7 +129,7 @@ class Trainer:
         torch._dynamo.config.recompile_limit = 64
         for layer in self.model.layers:
             layer.compile()
-        self.head_loss = compiled_head_loss
+        self.head_loss = compiled(head_loss)
 
     @property
     def progress(self) -> float:
