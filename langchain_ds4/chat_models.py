@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, closing
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from langchain_core.language_models import LanguageModelInput
@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from ds4_core._version import __version__
-from ds4_core.chat import Accumulator, ChatRequest, agenerate, collect, generate, prompt_tokens
+from ds4_core.chat import ChatRequest, prompt_tokens
 from ds4_core.chat import ChatResult as CoreResult
 from ds4_core.chat.adapter import Adapter
 from ds4_core.chat.engines import identity
@@ -117,6 +117,11 @@ class ChatDS4(Adapter, BaseChatModel):
 
     # ------------------------------------------------------------------------------------------------- requests
 
+    @override
+    def _translated(self) -> AbstractContextManager[None]:
+        return translate_errors()
+
+    @translate_errors()
     def _asked(self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
         overrides = {name: value for name, value in kwargs.items() if name != "stream"}
         if stop is not None:
@@ -127,57 +132,39 @@ class ChatDS4(Adapter, BaseChatModel):
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        with translate_errors(), closing(generate(self._engine(), self._asked(messages, stop, kwargs))) as events:
-            return self._chat_result(collect(events))
-
-    @override
-    def _stream(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
-    ) -> Iterator[ChatGenerationChunk]:
-        chunks = Chunks(self._model_name())
-        with translate_errors(), closing(generate(self._engine(), self._asked(messages, stop, kwargs))) as events:
-            for event in events:
-                yield from chunks.take(event)
-
-    def _stream_chat_model_events(
-        self, messages: list[BaseMessage], *, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
-    ) -> Iterator[MessagesData]:
-        protocol = ProtocolEvents(self._model_name(), _message_id(run_manager))
-        with translate_errors(), closing(generate(self._engine(), self._asked(messages, stop, kwargs))) as events:
-            for event in events:
-                yield from protocol.take(event)
-
-    # In the awaited ones nothing is awaited when they are left early: the event loop may be ending.
+        return self._chat_result(self._whole(self._asked(messages, stop, kwargs)))
 
     @override
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        total = Accumulator()
-        with translate_errors():
-            async with aclosing(agenerate(self._engine(), self._asked(messages, stop, kwargs))) as events:
-                async for event in events:
-                    total.add(event)
-        return self._chat_result(total.result())
+        return self._chat_result(await self._awhole(self._asked(messages, stop, kwargs)))
 
     @override
-    async def _astream(
+    def _stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
+        return self._stepwise(self._asked(messages, stop, kwargs), Chunks(self._model_name()).take)
+
+    @override
+    def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        chunks = Chunks(self._model_name())
-        with translate_errors(), closing(agenerate(self._engine(), self._asked(messages, stop, kwargs))) as events:
-            async for event in events:
-                for chunk in chunks.take(event):
-                    yield chunk
+        return self._astepwise(self._asked(messages, stop, kwargs), Chunks(self._model_name()).take)
 
-    async def _astream_chat_model_events(
+    def _stream_chat_model_events(
+        self, messages: list[BaseMessage], *, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[MessagesData]:
+        return self._stepwise(self._asked(messages, stop, kwargs), self._protocol(run_manager).take)
+
+    def _astream_chat_model_events(
         self, messages: list[BaseMessage], *, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[MessagesData]:
-        protocol = ProtocolEvents(self._model_name(), _message_id(run_manager))
-        with translate_errors(), closing(agenerate(self._engine(), self._asked(messages, stop, kwargs))) as events:
-            async for event in events:
-                for made in protocol.take(event):
-                    yield made
+        return self._astepwise(self._asked(messages, stop, kwargs), self._protocol(run_manager).take)
+
+    def _protocol(self, run_manager: Any) -> ProtocolEvents:
+        message_id = f"lc_run--{run_manager.run_id}" if run_manager is not None else ""  # as the framework names them
+        return ProtocolEvents(self._model_name(), message_id)
 
     def _chat_result(self, result: CoreResult) -> ChatResult:
         return ChatResult(
@@ -349,10 +336,6 @@ class ChatDS4(Adapter, BaseChatModel):
         with translate_errors():
             request = self._asked(messages, None, {**kwargs, "tools": list(tools or ())})
             return len(prompt_tokens(self._vocabulary(), request))
-
-
-def _message_id(run_manager: Any) -> str:
-    return f"lc_run--{run_manager.run_id}" if run_manager is not None else ""  # as the framework names them
 
 
 def register(provider: str = "ds4") -> None:

@@ -24,6 +24,7 @@ from llama_index.core.llms.llm import ToolSelection
 
 from ds4_core.chat import (
     Accumulator,
+    ChatResult,
     Event,
     Finish,
     GeneratedToolCall,
@@ -142,30 +143,21 @@ class Fold:
         self._model_name = model_name
         self._logprobs = logprobs
         self._total = Accumulator()
-        self._finish: Finish | None = None
-
-    def add(self, event: Event) -> None:
-        """Takes the next event."""
-        self._total.add(event)
-        if isinstance(event, Finish):
-            self._finish = event
 
     def step(self, event: Event) -> ChatResponse:
         """The response of a stream for one event: fresh blocks, everything so far, and what is new."""
-        self.add(event)
-        response = self._response(self._total.turn(), event.tokens)
+        self._total.add(event)
+        response = self._response(self._total.turn(), event.tokens, event if isinstance(event, Finish) else None)
         response.delta = event.text if isinstance(event, TextDelta) else ""
         if isinstance(event, ReasoningDelta):
             response.additional_kwargs["thinking_delta"] = event.text
         return response
 
-    def whole(self) -> ChatResponse:
+    def whole(self, result: ChatResult) -> ChatResponse:
         """The response of a whole generation."""
-        turn = self._total.turn()
-        return self._response(turn, turn.tokens)
+        return self._response(result, result.tokens, result.finish)
 
-    def _response(self, turn: Turn, tokens: Sequence[TokenLogprob]) -> ChatResponse:
-        finish = self._finish
+    def _response(self, turn: Turn | ChatResult, tokens: Sequence[TokenLogprob], finish: Finish | None) -> ChatResponse:
         blocks: list[ContentBlock] = [TextBlock(text=turn.text), *map(_call_block, turn.tool_calls)]
         if turn.reasoning:
             n_tokens = finish.usage.reasoning_tokens if finish else None

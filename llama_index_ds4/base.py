@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -21,7 +20,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 
-from ds4_core.chat import ChatRequest, Message, agenerate, encode_request, generate
+from ds4_core.chat import ChatRequest, Message, encode_request
 from ds4_core.chat.adapter import Adapter
 from llama_index_ds4._messages import (
     Fold,
@@ -126,31 +125,18 @@ class DS4LLM(Adapter, StructuredPredictions):
     # ----------------------------------------------------------------------------------------------------- chat
 
     def _answer(self, request: ChatRequest) -> ChatResponse:
-        fold = self._fold(request)
-        with closing(generate(self._engine(), request)) as events:
-            for event in events:
-                fold.add(event)
-        return fold.whole()
+        return self._fold(request).whole(self._whole(request))
 
     async def _aanswer(self, request: ChatRequest) -> ChatResponse:
-        fold = self._fold(request)
-        async with aclosing(agenerate(self._engine(), request)) as events:
-            async for event in events:
-                fold.add(event)
-        return fold.whole()
+        return self._fold(request).whole(await self._awhole(request))
 
     def _stream(self, request: ChatRequest, shape: Callable[[ChatResponse], R]) -> Generator[R, None, None]:
         fold = self._fold(request)
-        with closing(generate(self._engine(), request)) as events:
-            for event in events:
-                yield shape(fold.step(event))
+        return self._stepwise(request, lambda event: [shape(fold.step(event))])
 
-    async def _astream(self, request: ChatRequest, shape: Callable[[ChatResponse], R]) -> AsyncGenerator[R, None]:
+    def _astream(self, request: ChatRequest, shape: Callable[[ChatResponse], R]) -> AsyncGenerator[R, None]:
         fold = self._fold(request)
-        # Nothing is awaited when it is left early: the event loop may be ending.
-        with closing(agenerate(self._engine(), request)) as events:
-            async for event in events:
-                yield shape(fold.step(event))
+        return self._astepwise(request, lambda event: [shape(fold.step(event))])
 
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:

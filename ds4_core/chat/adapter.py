@@ -1,4 +1,4 @@
-"""What the adapters of all frameworks are alike in: their fields, which engine they use, a request of a call.
+"""What the adapters of all frameworks are alike in: fields, which engine they use, a call's request and its answer.
 
 The only module here that needs pydantic, as the frameworks do; nothing but the adapters imports it.
 """
@@ -6,11 +6,13 @@ The only module here that needs pydantic, as the frameworks do; nothing but the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, aclosing, closing, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from ds4_core.chat.answer import agenerate, generate
 from ds4_core.chat.engines import (
     LOAD_OPTIONS,
     check_engine_options,
@@ -21,6 +23,7 @@ from ds4_core.chat.engines import (
     model_name,
     state_without_opened,
 )
+from ds4_core.chat.events import Accumulator, ChatResult, Event, collect
 from ds4_core.chat.messages import Message
 from ds4_core.chat.request import REQUEST_OPTIONS, ChatRequest, build_request, unknown_option
 from ds4_core.engine import DEFAULT_N_CTX, Engine
@@ -30,6 +33,8 @@ from ds4_core.models.header import context_length
 
 if TYPE_CHECKING:
     from typing import Self
+
+R = TypeVar("R")
 
 _NO_NUMBERS = (
     "stop",
@@ -145,6 +150,38 @@ class Adapter(BaseModel):
                     f"{type(self).__name__} with it"
                 )
         return build_request(self._request_options(), overrides, messages=messages, prompt=prompt)
+
+    # -- answers -------------------------------------------------------------------------------------------------------
+
+    def _translated(self) -> AbstractContextManager[None]:
+        """Within it errors become the framework's own."""
+        return nullcontext()
+
+    def _whole(self, request: ChatRequest) -> ChatResult:
+        """A whole answer."""
+        with self._translated(), closing(generate(self._engine(), request)) as events:
+            return collect(events)
+
+    async def _awhole(self, request: ChatRequest) -> ChatResult:
+        total = Accumulator()
+        with self._translated():
+            async with aclosing(agenerate(self._engine(), request)) as events:
+                async for event in events:
+                    total.add(event)
+        return total.result()
+
+    def _stepwise(self, request: ChatRequest, step: Callable[[Event], Iterable[R]]) -> Generator[R, None, None]:
+        """An answer as it is generated: what `step` makes of each event. Leaving it early ends the generation."""
+        with self._translated(), closing(generate(self._engine(), request)) as events:
+            for event in events:
+                yield from step(event)
+
+    async def _astepwise(self, request: ChatRequest, step: Callable[[Event], Iterable[R]]) -> AsyncGenerator[R, None]:
+        # Nothing is awaited when it is left early: the event loop may be ending.
+        with self._translated(), closing(agenerate(self._engine(), request)) as events:
+            async for event in events:
+                for made in step(event):
+                    yield made
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 

@@ -180,9 +180,8 @@ def test_last_response_carries_the_figures():
 
 def test_sampled_tokens_go_with_the_message_and_are_no_part_of_what_it_says():
     fold = Fold("m")
-    fold.add(TextDelta("yes"))
-    fold.add(replace(FINISH, raw=(5, 6)))
-    message = fold.whole().message
+    fold.step(TextDelta("yes"))
+    message = fold.step(replace(FINISH, raw=(5, 6))).message
     for copied in (message, copy.deepcopy(message), message.model_copy(), pickle.loads(pickle.dumps(message))):
         assert to_core([copied])[0].raw == (5, 6)
     plain = ChatMessage(role=MessageRole.ASSISTANT, content="yes")
