@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from langchain_core import messages as lc
@@ -15,7 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from ds4_core import chat
 from ds4_core.chat import Finish, GeneratedToolCall, Message, Role, ToolCall
-from ds4_core.chat.messages import to_json
+from ds4_core.chat.messages import convert_each, to_json
 from ds4_core.chat.openai_compat import logprobs
 from ds4_core.errors import InvalidRequestError
 
@@ -44,13 +45,7 @@ def to_core(messages: Sequence[BaseMessage]) -> tuple[Message, ...]:
     Raises:
         InvalidRequestError: A role or a content block that has no counterpart; the message's number is named.
     """
-    converted: list[Message] = []
-    for index, message in enumerate(messages):
-        try:
-            converted += _messages(message)
-        except InvalidRequestError as error:
-            raise InvalidRequestError(f"messages[{index}]: {error}") from error
-    return tuple(converted)
+    return tuple(chain.from_iterable(convert_each("messages", messages, _messages)))
 
 
 def _messages(message: BaseMessage) -> list[Message]:

@@ -18,8 +18,6 @@ from langchain_core.utils.json import parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from typing_extensions import override
 
-from ds4_core.errors import InvalidRequestError
-
 METHODS = ("json_schema", "function_calling", "json_mode")
 
 
@@ -27,20 +25,15 @@ def as_openai_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
     """Tools in OpenAI's form, from LangChain's, functions, classes, schemas and other providers' dicts.
 
     Raises:
-        ValueError: What is given is no tool, or one that a service would have to run.
+        ValueError: What is given is no tool.
     """
     converted = []
     for tool in tools:
         made = convert_to_openai_tool(tool)
-        function = made.get("function")
-        if not isinstance(function, Mapping):
-            raise InvalidRequestError(
-                f"a tool is {made!r:.80}: it must be a function; tools that a service runs itself do not exist here"
-            )
         own = _own_schema(tool.tool_call_schema if isinstance(tool, BaseTool) else tool)
-        if own is not None:
+        if own is not None and "function" in made:
             parameters = {key: value for key, value in own.items() if key not in ("title", "description")}
-            made = {"type": "function", "function": {**function, "parameters": parameters}}
+            made = {"type": "function", "function": {**made["function"], "parameters": parameters}}
         converted.append(made)
     return converted
 
@@ -131,34 +124,25 @@ class AnswerParser(BaseCumulativeTransformOutputParser[Any], defer_build=True):
         if isinstance(message, AIMessageChunk) and message.chunk_position == "last":
             partial = False  # the last of the parts is the whole
         assert isinstance(message, AIMessage)  # noqa: S101
-        read = self._of_call if self.from_call else self._of_text
-        value = read(message, partial)
-        if self.pydantic_class is None or value is None:
-            return value
         kind = self.pydantic_class
         try:
+            value = self._value(message, partial)
+            if kind is None or value is None:
+                return value
             return kind.model_validate(value) if issubclass(kind, pydantic.BaseModel) else kind.parse_obj(value)
-        except (pydantic.ValidationError, pydantic.v1.ValidationError) as error:
-            if partial:
-                return None
-            raise _unreadable(message, f"the answer is no {kind.__name__} ({error})") from error
-
-    def _of_text(self, message: AIMessage, partial: bool) -> Any:
-        try:
-            return parse_partial_json(message.text) if partial else json.loads(message.text)
         except ValueError as error:
             if partial:
                 return None
-            raise _unreadable(message, f"the answer is no JSON ({error})") from error
+            raise _unreadable(message, f"the answer is no {kind.__name__ if kind else 'JSON'} ({error})") from error
 
-    def _of_call(self, message: AIMessage, partial: bool) -> Any:
+    def _value(self, message: AIMessage, partial: bool) -> Any:
+        if not self.from_call:
+            return parse_partial_json(message.text) if partial else json.loads(message.text)
         if not partial and message.invalid_tool_calls:
-            raise _unreadable(message, f"the call of {message.invalid_tool_calls[0]['name']!r} is not complete")
-        if message.tool_calls:
-            return message.tool_calls[0]["args"]
-        if partial:
-            return None
-        raise _unreadable(message, "the answer has no call")
+            raise ValueError(f"the call of {message.invalid_tool_calls[0]['name']!r} is not complete")
+        if not message.tool_calls:
+            raise ValueError("it has no call")
+        return message.tool_calls[0]["args"]
 
     @override
     def parse(self, text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
@@ -174,11 +175,10 @@ class ChatDS4(Adapter, BaseChatModel):
 
     @override
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None], /) -> dict[str, Any]:
-        total: dict[str, int] = {}
+        total = Counter[str]()
         for output in llm_outputs:
-            for name, count in (output or {}).get("token_usage", {}).items():
-                total[name] = total.get(name, 0) + count
-        return {"token_usage": total, "model_name": self._model_name()}
+            total.update((output or {}).get("token_usage", {}))
+        return {"token_usage": dict(total), "model_name": self._model_name()}
 
     # ----------------------------------------------------------------------------------------- tools and schemas
 
@@ -292,9 +292,7 @@ class ChatDS4(Adapter, BaseChatModel):
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop if stop is not None else self.stop, **kwargs)
-        params["ls_provider"] = "ds4"
-        params["ls_model_name"] = kwargs.get("model") or self._model_name()
-        return params
+        return {**params, "ls_provider": "ds4", "ls_model_name": kwargs.get("model") or self._model_name()}
 
     @override
     def _resolve_model_profile(self) -> ModelProfile:

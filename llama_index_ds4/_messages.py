@@ -37,6 +37,7 @@ from ds4_core.chat import (
     as_tool_call,
 )
 from ds4_core.chat.events import Turn
+from ds4_core.chat.messages import convert_each
 from ds4_core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -74,13 +75,7 @@ def to_core(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
         InvalidRequestError: A content block that is no text, or a call where there can be none; the message's number is
             named.
     """
-    converted: list[Message] = []
-    for index, message in enumerate(messages):
-        try:
-            converted.append(_message(message))
-        except InvalidRequestError as error:
-            raise InvalidRequestError(f"messages[{index}]: {error}") from error
-    return tuple(converted)
+    return tuple(convert_each("messages", messages, _message))
 
 
 def _message(message: ChatMessage) -> Message:
@@ -119,11 +114,9 @@ def _call(call_id: Any, name: Any, arguments: Any) -> ToolCall:
 def _legacy_call(call: Any) -> ToolCall:
     """A call of the form that was used before there were blocks: OpenAI's dicts or objects, or a ToolSelection."""
     values = call.model_dump() if hasattr(call, "model_dump") else call
-    if not isinstance(values, Mapping):
-        raise InvalidRequestError(f"the tool call {call!r:.80}: it must be a dict with id and function")
-    if "tool_name" in values:
+    if isinstance(values, Mapping) and "tool_name" in values:
         return _call(values.get("tool_id"), values["tool_name"], values.get("tool_kwargs"))
-    function = values.get("function")
+    function = values.get("function") if isinstance(values, Mapping) else None
     if not isinstance(function, Mapping):
         raise InvalidRequestError(f"the tool call {call!r:.80}: it must be a dict with id and function")
     return _call(values.get("id"), function.get("name"), function.get("arguments"))

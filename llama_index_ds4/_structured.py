@@ -58,10 +58,7 @@ class StructuredPredictions(FunctionCallingLLM):
         if not self._predicts_itself:
             return cast(Model, super().structured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args))
         dispatcher.event(Start(output_cls=output_cls, template=prompt, template_args=prompt_args))
-        response = self.chat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args))
-        predicted = _parsed(output_cls, response)
-        dispatcher.event(End(output=predicted))
-        return predicted
+        return _predicted(output_cls, self.chat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args)))
 
     async def astructured_predict(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: Options = None, **prompt_args: Any
@@ -71,10 +68,7 @@ class StructuredPredictions(FunctionCallingLLM):
             predicted = await super().astructured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
             return cast(Model, predicted)
         dispatcher.event(Start(output_cls=output_cls, template=prompt, template_args=prompt_args))
-        response = await self.achat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args))
-        predicted = _parsed(output_cls, response)
-        dispatcher.event(End(output=predicted))
-        return predicted
+        return _predicted(output_cls, await self.achat(**self._asked(output_cls, prompt, llm_kwargs, prompt_args)))
 
     def _structured_stream_call(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: Options = None, **prompt_args: Any
@@ -142,6 +136,12 @@ def _parsed(output_cls: type[Model], response: ChatResponse) -> Model:
         reason = response.raw.get("finish_reason") if isinstance(response.raw, dict) else None
         error.add_note(f"The answer ended with finish_reason={reason!r}: {_json_of(response)!r:.500}")
         raise
+
+
+def _predicted(output_cls: type[Model], response: ChatResponse) -> Model:
+    predicted = _parsed(output_cls, response)
+    dispatcher.event(End(output=predicted))
+    return predicted
 
 
 class _Parts:

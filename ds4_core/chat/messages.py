@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from ds4_core.errors import InvalidRequestError
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "latest_reminder"]
 ROLES: tuple[str, ...] = get_args(Role)
@@ -143,12 +146,21 @@ def as_messages(messages: Iterable[Message | Mapping[str, Any]]) -> list[Message
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         raise InvalidRequestError(f"messages={messages!r:.80}: it must be a list of messages")
+    return convert_each("messages", messages, as_message)
+
+
+def convert_each(what: str, given: Iterable[A], convert: Callable[[A], B]) -> list[B]:
+    """`convert` of each.
+
+    Raises:
+        InvalidRequestError: As `convert` does, with the number of the one it is about: "messages[3]: ...".
+    """
     converted = []
-    for index, message in enumerate(messages):
+    for index, one in enumerate(given):
         try:
-            converted.append(as_message(message))
+            converted.append(convert(one))
         except InvalidRequestError as error:
-            raise InvalidRequestError(f"messages[{index}]: {error}") from error
+            raise InvalidRequestError(f"{what}[{index}]: {error}") from error
     return converted
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ds4_core.chat.messages import ToolCall, to_json
+from ds4_core.chat.messages import ToolCall, convert_each, to_json
 from ds4_core.chat.protocol import TOOLS_HEAD, TOOLS_TAIL, Segment, Special, template
 from ds4_core.errors import InvalidRequestError
 
@@ -90,11 +90,7 @@ def as_tools(tools: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool, ..
     if isinstance(tools, str | bytes | Mapping) or not isinstance(tools, Iterable):
         raise InvalidRequestError(f"tools={tools!r:.80}: it must be a list of tools")
     converted: dict[str, Tool] = {}
-    for index, given in enumerate(tools):
-        try:
-            tool = as_tool(given)
-        except InvalidRequestError as error:
-            raise InvalidRequestError(f"tools[{index}]: {error}") from error
+    for index, tool in enumerate(convert_each("tools", tools, as_tool)):
         if tool.name in converted:
             raise InvalidRequestError(f"tools[{index}] has the name {tool.name!r} of another tool; rename one of them")
         converted[tool.name] = tool
