@@ -1,9 +1,10 @@
 """Builds the sdist and the wheels of all systems on one machine, and checks them.
 
-    python release/build_wheels.py [--out dist] [--sdist] [linux-x86_64] [linux-aarch64] [macos-arm64] [cuda]
+    python release/build_wheels.py [--out dist] [--sdist] [linux-x86_64] [linux-aarch64] [macos-arm64] [native] [cuda]
 
-Without a target it builds the first three. Their compiler is that of the PyPI package ziglang; `cuda`, the wheel of
-libds4_cuda alone, is built by this machine's nvcc and C++ compiler. Needs the extra `release`.
+Without a target it builds the first three. Their compiler is that of the PyPI package ziglang. `native` is the base
+wheel and `cuda` the wheel of libds4_cuda alone, both built by this machine's compilers: C++ objects pass between the
+two libraries, so that they need the same standard library, and refuse each other otherwise. Needs the extra `release`.
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ TARGETS = {
 _NOTHING = "exit 0"
 
 
-def write_tools(folder: Path) -> None:
-    """The compiler under the names that CMake looks for."""
+def zig_tools() -> Path:
+    """The folder with the compiler under the names that CMake looks for. It stays: build folders remember it."""
+    folder = ROOT / "build" / "zig"
+    folder.mkdir(parents=True, exist_ok=True)
     zig = f'exec "{sys.executable}" -m ziglang'
     tools = {
         "cc": f'{zig} cc -target "$DS4_ZIG_TARGET" "$@"',
@@ -60,6 +63,7 @@ def write_tools(folder: Path) -> None:
         path = folder / name
         path.write_text(f"#!/bin/sh\n{line}\n")
         path.chmod(0o755)
+    return folder
 
 
 def build_environment() -> dict[str, str]:
@@ -85,40 +89,48 @@ def build(out: Path, *options: str, environment: dict[str, str], source: Path = 
 
 def build_wheel(target: Target, out: Path) -> Path:
     """One wheel; returns its path."""
-    with tempfile.TemporaryDirectory() as tools:
-        write_tools(Path(tools))
-        environment = build_environment() | {
-            "DS4_ZIG_TARGET": target.zig,
-            "DS4_ZIG_TOOLS": tools,
-            # What scikit-build-core makes the platform tag from.
-            "_PYTHON_HOST_PLATFORM": target.tag,
+    environment = build_environment() | {
+        "DS4_ZIG_TARGET": target.zig,
+        "DS4_ZIG_TOOLS": str(zig_tools()),
+        # What scikit-build-core makes the platform tag from.
+        "_PYTHON_HOST_PLATFORM": target.tag,
+    }
+    if match := re.fullmatch(r"macosx_(\d+)_(\d+)_(\w+)", target.tag):
+        environment |= {
+            "MACOSX_DEPLOYMENT_TARGET": f"{match[1]}.{match[2]}",
+            "ARCHFLAGS": f"-arch {match[3]}",
+            "_PYTHON_HOST_PLATFORM": f"macosx-{match[1]}.{match[2]}-{match[3]}",
         }
-        if match := re.fullmatch(r"macosx_(\d+)_(\d+)_(\w+)", target.tag):
-            environment |= {
-                "MACOSX_DEPLOYMENT_TARGET": f"{match[1]}.{match[2]}",
-                "ARCHFLAGS": f"-arch {match[3]}",
-                "_PYTHON_HOST_PLATFORM": f"macosx-{match[1]}.{match[2]}-{match[3]}",
-            }
-        return build(
-            out,
-            "--wheel",
-            f"-Cbuild-dir={ROOT / 'build' / f'wheel-{target.tag}'}",
-            f"-Ccmake.define.CMAKE_TOOLCHAIN_FILE={ROOT / 'release' / 'zig.cmake'}",
-            "-Cinstall.strip=false",  # the linker has done it
-            environment=environment,
-        )
+    return build(
+        out,
+        "--wheel",
+        f"-Cbuild-dir={ROOT / 'build' / f'wheel-{target.tag}'}",
+        f"-Ccmake.define.CMAKE_TOOLCHAIN_FILE={ROOT / 'release' / 'zig.cmake'}",
+        "-Cinstall.strip=false",  # the linker has done it
+        environment=environment,
+    )
+
+
+def native_environment() -> dict[str, str]:
+    """For this machine's compilers. In the containers for manylinux the platform tag is theirs, else it is plain."""
+    environment = build_environment()
+    if platform := environment.get("AUDITWHEEL_PLAT"):
+        environment["_PYTHON_HOST_PLATFORM"] = platform
+    return environment
+
+
+def build_native(out: Path) -> Path:
+    """The base wheel by this machine's compiler; returns its path."""
+    return build(out, "--wheel", f"-Cbuild-dir={ROOT / 'build' / 'wheel-native'}", environment=native_environment())
 
 
 def build_cuda(out: Path) -> Path:
-    """The wheel of libds4_cuda; returns its path. The platform tag says what it is: built for this machine's glibc."""
-    environment = build_environment()
-    if platform := environment.get("AUDITWHEEL_PLAT"):  # in the containers for manylinux
-        environment["_PYTHON_HOST_PLATFORM"] = platform
+    """The wheel of libds4_cuda; returns its path."""
     return build(
         out,
         "--wheel",
         f"-Cbuild-dir={ROOT / 'build' / 'wheel-cuda'}",
-        environment=environment,
+        environment=native_environment(),
         source=ROOT / "release" / "cuda",
     )
 
@@ -128,10 +140,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--sdist", action="store_true", help="also the sdist")
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)} (none is all), cuda")
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)} (none is these), native, cuda"
+    )
     options = parser.parse_args()
-    if unknown := set(options.targets) - {*TARGETS, "cuda"}:
-        parser.error(f"unknown target {', '.join(sorted(unknown))}: known ones are {', '.join(TARGETS)}, cuda")
+    if unknown := set(options.targets) - {*TARGETS, "native", "cuda"}:
+        parser.error(f"unknown target {', '.join(sorted(unknown))}: known ones are {', '.join(TARGETS)}, native, cuda")
     problems = []
     if options.sdist:
         sdist = build(options.out, "--sdist", environment=build_environment())
@@ -141,6 +155,9 @@ def main() -> int:
         if name == "cuda":
             wheel = build_cuda(options.out)
             problems += check_cuda_wheel(wheel)
+        elif name == "native":
+            wheel = build_native(options.out)
+            problems += check_wheel(wheel, wheel.stem.rpartition("none-")[2])
         else:
             wheel = build_wheel(TARGETS[name], options.out)
             problems += check_wheel(wheel, TARGETS[name].tag)

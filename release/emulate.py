@@ -13,13 +13,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from release.build_wheels import TARGETS, write_tools  # noqa: E402
+from release.build_wheels import TARGETS, zig_tools  # noqa: E402
 
 #: Target -> emulator, and where its C library lies.
 EMULATORS = {"linux-aarch64": ("qemu-aarch64", "/usr/aarch64-linux-gnu")}
@@ -27,15 +26,11 @@ EMULATORS = {"linux-aarch64": ("qemu-aarch64", "/usr/aarch64-linux-gnu")}
 
 def compile_tests(name: str, folder: Path) -> Path:
     """Builds the native tests for a target; returns the program."""
-    with tempfile.TemporaryDirectory() as tools:
-        write_tools(Path(tools))
-        environment = os.environ | {"DS4_ZIG_TARGET": TARGETS[name].zig, "DS4_ZIG_TOOLS": tools}
-        toolchain = f"-DCMAKE_TOOLCHAIN_FILE={ROOT / 'release' / 'zig.cmake'}"
-        configure = ["cmake", "-S", str(ROOT / "csrc"), "-B", str(folder), "-G", "Ninja", toolchain, "-DDS4_TESTS=ON"]
-        # The tools of the last time are gone.
-        (folder / "CMakeCache.txt").unlink(missing_ok=True)
-        subprocess.run(configure, check=True, env=environment, stdout=subprocess.DEVNULL)
-        subprocess.run(["cmake", "--build", str(folder)], check=True, env=environment)
+    environment = os.environ | {"DS4_ZIG_TARGET": TARGETS[name].zig, "DS4_ZIG_TOOLS": str(zig_tools())}
+    toolchain = f"-DCMAKE_TOOLCHAIN_FILE={ROOT / 'release' / 'zig.cmake'}"
+    configure = ["cmake", "-S", str(ROOT / "csrc"), "-B", str(folder), "-G", "Ninja", toolchain, "-DDS4_TESTS=ON"]
+    subprocess.run(configure, check=True, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", str(folder)], check=True, env=environment)
     return folder / "native_tests" / "ds4_native_tests"
 
 
