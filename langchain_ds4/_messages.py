@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from langchain_core import messages as lc
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from ds4_core import chat
 from ds4_core.chat import Finish, GeneratedToolCall, Message, Role, ToolCall
-from ds4_core.chat.messages import convert_each, to_json
+from ds4_core.chat.messages import ROLES, convert_each, to_json
 from ds4_core.chat.openai_compat import logprobs
 from ds4_core.errors import InvalidRequestError
 
@@ -24,15 +24,7 @@ PROVIDER = "ds4"
 #: Where a message keeps what LangChain has no place for: the sampled tokens, and what is wrong with invalid calls.
 SIDE_DATA = "ds4"
 
-_CHAT_ROLES: dict[str, Role] = {
-    "system": "system",
-    "developer": "developer",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "ai": "assistant",
-    "latest_reminder": "latest_reminder",
-}
+_CHAT_ROLES = {**{role: role for role in ROLES if role != "tool"}, "human": "user", "ai": "assistant"}
 _CALL_BLOCKS = ("tool_call", "tool_use", "invalid_tool_call", "tool_call_chunk")
 
 
@@ -82,7 +74,7 @@ def _role(message: BaseMessage) -> Role:
     if isinstance(message, ToolMessage | lc.FunctionMessage):
         return "tool"
     if isinstance(message, lc.ChatMessage) and message.role in _CHAT_ROLES:
-        return _CHAT_ROLES[message.role]
+        return cast("Role", _CHAT_ROLES[message.role])
     described = f"role {message.role!r}" if isinstance(message, lc.ChatMessage) else f"type {message.type!r}"
     raise InvalidRequestError(f"its {described} is not known to the model's encoding")
 

@@ -9,8 +9,7 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field
 from typing_extensions import override
 
-from ds4_core.chat import arank, rank
-from langchain_ds4._errors import translate_errors
+from ds4_core.chat.ranking import best_first
 from langchain_ds4.chat_models import ChatDS4
 
 
@@ -48,22 +47,19 @@ class DS4DocumentCompressor(BaseDocumentCompressor):
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
-        with translate_errors():
-            texts = [document.page_content for document in documents]
-            return self._best(documents, rank(self.llm._engine(), query, texts, n_ctx=self.llm.n_ctx))
+        texts = [document.page_content for document in documents]
+        return self._best(documents, self.llm._relevance(query, texts))
 
     @override
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
-        with translate_errors():
-            texts = [document.page_content for document in documents]
-            return self._best(documents, await arank(self.llm._engine(), query, texts, n_ctx=self.llm.n_ctx))
+        texts = [document.page_content for document in documents]
+        return self._best(documents, await self.llm._arelevance(query, texts))
 
     def _best(self, documents: Sequence[Document], scores: Sequence[float]) -> list[Document]:
-        order = sorted(range(len(scores)), key=lambda index: -scores[index])
-        kept = [index for index in order if scores[index] >= self.min_score][: self.top_n]
-        return [_scored(documents[index], scores[index]) for index in kept]
+        kept = best_first(scores, self.top_n, least=self.min_score)
+        return [_scored(documents[number], scores[number]) for number in kept]
 
 
 def _scored(document: Document, score: float) -> Document:

@@ -22,22 +22,11 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.llms.llm import ToolSelection
 
-from ds4_core.chat import (
-    Accumulator,
-    ChatResult,
-    Event,
-    Finish,
-    GeneratedToolCall,
-    Message,
-    ReasoningDelta,
-    Role,
-    TextDelta,
-    TokenLogprob,
-    ToolCall,
-    as_tool_call,
-)
+from ds4_core import chat
+from ds4_core.chat import GeneratedToolCall, Message, Role, ToolCall
 from ds4_core.chat.events import Turn
 from ds4_core.chat.messages import convert_each
+from ds4_core.chat.openai_compat import scored
 from ds4_core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -108,7 +97,7 @@ def _message(message: ChatMessage) -> Message:
 
 
 def _call(call_id: Any, name: Any, arguments: Any) -> ToolCall:
-    return as_tool_call({"id": call_id, "function": {"name": name, "arguments": arguments}})
+    return chat.as_tool_call({"id": call_id, "function": {"name": name, "arguments": arguments}})
 
 
 def _legacy_call(call: Any) -> ToolCall:
@@ -135,22 +124,24 @@ class Fold:
         """Begins empty; responses carry log-probabilities when asked to."""
         self._model_name = model_name
         self._logprobs = logprobs
-        self._total = Accumulator()
+        self._total = chat.Accumulator()
 
-    def step(self, event: Event) -> ChatResponse:
+    def step(self, event: chat.Event) -> ChatResponse:
         """The response of a stream for one event: fresh blocks, everything so far, and what is new."""
         self._total.add(event)
-        response = self._response(self._total.turn(), event.tokens, event if isinstance(event, Finish) else None)
-        response.delta = event.text if isinstance(event, TextDelta) else ""
-        if isinstance(event, ReasoningDelta):
+        response = self._response(self._total.turn(), event.tokens, event if isinstance(event, chat.Finish) else None)
+        response.delta = event.text if isinstance(event, chat.TextDelta) else ""
+        if isinstance(event, chat.ReasoningDelta):
             response.additional_kwargs["thinking_delta"] = event.text
         return response
 
-    def whole(self, result: ChatResult) -> ChatResponse:
+    def whole(self, result: chat.ChatResult) -> ChatResponse:
         """The response of a whole generation."""
         return self._response(result, result.tokens, result.finish)
 
-    def _response(self, turn: Turn | ChatResult, tokens: Sequence[TokenLogprob], finish: Finish | None) -> ChatResponse:
+    def _response(
+        self, turn: Turn | chat.ChatResult, tokens: Sequence[chat.TokenLogprob], finish: chat.Finish | None
+    ) -> ChatResponse:
         blocks: list[ContentBlock] = [TextBlock(text=turn.text), *map(_call_block, turn.tool_calls)]
         if turn.reasoning:
             n_tokens = finish.usage.reasoning_tokens if finish else None
@@ -166,7 +157,7 @@ class Fold:
                 response.additional_kwargs["invalid_tool_calls"] = invalid
         return response
 
-    def _raw(self, finish: Finish) -> dict[str, Any]:
+    def _raw(self, finish: chat.Finish) -> dict[str, Any]:
         usage = finish.usage
         return {
             "model": self._model_name,
@@ -184,11 +175,10 @@ def _call_block(call: GeneratedToolCall) -> ToolCallBlock:
     return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=arguments)
 
 
-def _logprobs(token: TokenLogprob) -> list[LogProb]:
+def _logprobs(token: chat.TokenLogprob) -> list[LogProb]:
     """The token that was drawn, then the others that were likely."""
-    likely = [(token.bytes, token.logprob)]
-    likely += [(one.bytes, one.logprob) for one in token.top if one.token != token.token]
-    return [LogProb(token=text.decode("utf-8", "replace"), logprob=value, bytes=list(text)) for text, value in likely]
+    others = [scored(one) for one in token.top if one.token != token.token]
+    return [LogProb(**one) for one in (scored(token), *others)]
 
 
 def as_chat(response: ChatResponse) -> ChatResponse:

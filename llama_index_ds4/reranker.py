@@ -13,7 +13,7 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 
-from ds4_core.chat import arank, rank
+from ds4_core.chat.ranking import best_first
 from ds4_core.errors import InvalidRequestError
 from llama_index_ds4.base import DS4LLM
 
@@ -61,8 +61,7 @@ class DS4Reranker(BaseNodePostprocessor):
         """
         query = _text_of(query_bundle)
         with self._told(nodes, query) as ranked:
-            scores = rank(self.llm._engine(), query, self._passages(nodes), n_ctx=self.llm.n_ctx)
-            ranked.extend(self._best(nodes, scores))
+            ranked.extend(self._best(nodes, self.llm._relevance(query, self._passages(nodes))))
         return ranked
 
     async def _apostprocess_nodes(
@@ -70,16 +69,15 @@ class DS4Reranker(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _text_of(query_bundle)
         with self._told(nodes, query) as ranked:
-            scores = await arank(self.llm._engine(), query, self._passages(nodes), n_ctx=self.llm.n_ctx)
-            ranked.extend(self._best(nodes, scores))
+            ranked.extend(self._best(nodes, await self.llm._arelevance(query, self._passages(nodes))))
         return ranked
 
     def _passages(self, nodes: Sequence[NodeWithScore]) -> list[str]:
         return [node.node.get_content(metadata_mode=self.metadata_mode) for node in nodes]
 
     def _best(self, nodes: Sequence[NodeWithScore], scores: Sequence[float]) -> list[NodeWithScore]:
-        order = sorted(range(len(nodes)), key=lambda index: -scores[index])  # equals stay as they came
-        return [NodeWithScore(node=nodes[index].node, score=scores[index]) for index in order[: self.top_n]]
+        kept = best_first(scores, self.top_n)
+        return [NodeWithScore(node=nodes[number].node, score=scores[number]) for number in kept]
 
     @contextmanager
     def _told(self, nodes: list[NodeWithScore], query: str) -> Iterator[list[NodeWithScore]]:

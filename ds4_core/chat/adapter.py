@@ -6,7 +6,7 @@ The only module here that needs pydantic, as the frameworks do; nothing but the 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, closing, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -25,6 +25,7 @@ from ds4_core.chat.engines import (
 )
 from ds4_core.chat.events import Accumulator, ChatResult, Event, collect
 from ds4_core.chat.messages import Message
+from ds4_core.chat.ranking import arank, rank
 from ds4_core.chat.request import REQUEST_OPTIONS, ChatRequest, build_request, unknown_option
 from ds4_core.engine import DEFAULT_N_CTX, Engine
 from ds4_core.model import Model
@@ -182,6 +183,15 @@ class Adapter(BaseModel):
             async for event in events:
                 for made in step(event):
                     yield made
+
+    def _relevance(self, query: str, passages: Sequence[str]) -> list[float]:
+        """How much each passage helps to answer a query; as `rank`."""
+        with self._translated():
+            return rank(self._engine(), query, passages, n_ctx=self.n_ctx)
+
+    async def _arelevance(self, query: str, passages: Sequence[str]) -> list[float]:
+        with self._translated():
+            return await arank(self._engine(), query, passages, n_ctx=self.n_ctx)
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ds4_core.chat.events import TokenLogprob
+from ds4_core.chat.events import Alternative, TokenLogprob
 
 
 def logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
@@ -18,14 +18,15 @@ def logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
     return {
         "content": [
             {
-                **_scored(token.bytes, token.logprob),
+                **scored(token),
                 "section": token.section,
-                "top_logprobs": [_scored(one.bytes, one.logprob) for one in token.top],
+                "top_logprobs": [scored(one) for one in token.top],
             }
             for token in tokens
         ]
     }
 
 
-def _scored(data: bytes, logprob: float) -> dict[str, Any]:
-    return {"token": data.decode("utf-8", "replace"), "logprob": logprob, "bytes": list(data)}
+def scored(token: TokenLogprob | Alternative) -> dict[str, Any]:
+    """How likely one token was: {"token", "logprob", "bytes"}."""
+    return {"token": token.bytes.decode("utf-8", "replace"), "logprob": token.logprob, "bytes": list(token.bytes)}

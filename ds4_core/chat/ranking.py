@@ -75,6 +75,15 @@ async def arank(
     return looks.scores
 
 
+def best_first(scores: Sequence[float], n: int | None, *, least: float = 0.0) -> list[int]:
+    """The numbers of the passages whose scores are the `n` best and at least `least`, best first; None is all.
+
+    Equals stay as they came.
+    """
+    kept = (number for number, score in enumerate(scores) if score >= least)
+    return sorted(kept, key=lambda number: -scores[number])[:n]
+
+
 class _Ranking:
     """Passages on their way to their scores.
 
