@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any, Final
 
 from ds4_core import native
@@ -199,6 +200,7 @@ def _generation(model: str, backend: Backend) -> Report:
         return {
             "model": model,
             "backend": info.backend,
+            **{name: text for name, text in asdict(info).items() if name in ("device", "backend_reason") and text},
             "kernels": info.isa,
             "threads": info.n_threads,
             "question": _QUESTION,
