@@ -14,7 +14,6 @@ from langchain_ds4._messages import PROVIDER, additional_kwargs, invalid_call, m
 
 if TYPE_CHECKING:
     from langchain_core.messages.content import ContentBlock
-    from langchain_protocol.protocol import MessagesData
 
 Block = dict[str, Any]
 
@@ -71,11 +70,8 @@ class ProtocolEvents:
         self._open: str | None = None  # the kind of block that grows: text or reasoning
         self._parts: list[str] = []
 
-    def take(self, event: Event) -> Iterator[MessagesData]:
-        """What an event is in the protocol."""
-        return cast("Iterator[MessagesData]", self._take(event))
-
-    def _take(self, event: Event) -> Iterator[Block]:
+    def take(self, event: Event) -> Iterator[Any]:
+        """What an event is in the protocol: its MessagesData."""
         self._total.add(event)
         if not self._started:
             self._started = True

@@ -90,12 +90,9 @@ def _assistant(message: BaseMessage) -> Message:
     side = side if isinstance(side, Mapping) else {}
     if isinstance(message, AIMessage):
         original = {call["id"]: call["args"] for call in side.get("invalid_tool_calls", ())}
-        own = [
-            ToolCall(call["name"], to_json(call["args"], "its call"), call["id"] or "") for call in message.tool_calls
-        ]
-        for bad in message.invalid_tool_calls:
-            arguments = original.get(bad["id"], bad["args"])
-            own.append(ToolCall(bad["name"] or "", arguments or "", bad["id"] or ""))
+        own = [_call(call["name"], to_json(call["args"], "its call"), call["id"]) for call in message.tool_calls]
+        bad = message.invalid_tool_calls
+        own += [_call(call["name"], original.get(call["id"], call["args"]), call["id"]) for call in bad]
         # Blocks of the content repeat the calls, except in messages made by hand.
         known = {call.id for call in own}
         calls = [*own, *(call for call in calls if call.id not in known)]
@@ -134,9 +131,7 @@ def _content(content: str | list[Any]) -> tuple[str, str, list[ToolCall], list[M
             said = _content(block.get("content") or "")[0]
             results.append(_result(said, block.get("tool_use_id"), failed=bool(block.get("is_error"))))
         else:
-            what = (
-                f"a content block of type {kind!r}" if isinstance(block, dict) else f"{type(block).__name__} as content"
-            )
+            what = f"a block of type {kind!r}" if isinstance(block, dict) else f"{type(block).__name__} as content"
             raise InvalidRequestError(f"it has {what}; DeepSeek V4 reads text only")
     return "".join(text), "".join(reasoning), calls, results
 
@@ -145,7 +140,11 @@ def _call_of_block(block: Mapping[str, Any]) -> ToolCall:
     arguments = block.get("input" if block["type"] == "tool_use" else "args")
     if not isinstance(arguments, str):
         arguments = to_json(arguments or {}, "a call in its content")
-    return ToolCall(block.get("name") or "", arguments, block.get("id") or "")
+    return _call(block.get("name"), arguments, block.get("id"))
+
+
+def _call(name: Any, arguments: Any, call_id: Any) -> ToolCall:
+    return ToolCall(name or "", arguments or "", call_id or "")
 
 
 # -- out ---------------------------------------------------------------------------------------------------------------

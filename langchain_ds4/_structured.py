@@ -8,6 +8,7 @@ from typing import Any
 
 import pydantic.v1
 from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
@@ -17,6 +18,9 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from langchain_core.utils.json import parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from typing_extensions import override
+
+from ds4_core.chat.request import REQUEST_OPTIONS, unknown_option
+from ds4_core.errors import InvalidRequestError
 
 METHODS = ("json_schema", "function_calling", "json_mode")
 
@@ -188,12 +192,6 @@ class _Reader:
             yield AddableDict(parsed=parsed)
 
 
-def parser_of(schema: Any, *, from_call: bool) -> AnswerParser:
-    """The parser of answers that fit a schema."""
-    is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
-    return AnswerParser(pydantic_class=schema if is_pydantic else None, from_call=from_call)
-
-
 def _unreadable(message: AIMessage, what: str) -> OutputParserException:
     reason = message.response_metadata.get("finish_reason")
     advice = "; raise max_tokens or n_ctx" if reason == "length" else ""
@@ -201,3 +199,37 @@ def _unreadable(message: AIMessage, what: str) -> OutputParserException:
     return OutputParserException(
         f"{what}: it ended with finish_reason={reason!r}{advice}", llm_output=message.text + calls
     )
+
+
+def structured(
+    llm: BaseChatModel, schema: Any, *, method: str, include_raw: bool, strict: bool | None, options: dict[str, Any]
+) -> Runnable[Any, Any]:
+    """A model whose answers are objects: what `ChatDS4.with_structured_output` says.
+
+    Raises:
+        ValueError: As there, as what follows.
+        TypeError: An unknown option.
+    """
+    if method not in METHODS:
+        raise InvalidRequestError(f"method={method!r}: it must be one of {', '.join(METHODS)}")
+    if schema is None and method != "json_mode":
+        raise InvalidRequestError(f"method={method!r} needs a schema; only json_mode does without")
+    if strict is not None and method == "json_mode":
+        raise InvalidRequestError(f"strict={strict} has no meaning with method='json_mode'; leave it out")
+    for name in options:
+        if name not in REQUEST_OPTIONS:
+            raise TypeError(unknown_option(name, REQUEST_OPTIONS))
+    if schema is not None:
+        shown = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+        options = {**options, "ls_structured_output_format": shown}
+    bound: Runnable[Any, Any]
+    if method == "function_calling":
+        tool = schema_as_tool(schema)
+        choice: Any = {"type": "function", "function": {"name": tool["function"]["name"]}}
+        bound = llm.bind_tools([tool], tool_choice=choice, strict=strict, parallel_tool_calls=False, **options)
+    else:
+        wanted = {"type": "json_object"} if schema is None else as_response_format(schema)
+        bound = llm.bind(response_format=wanted, **options)
+    is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
+    parser = AnswerParser(pydantic_class=schema if is_pydantic else None, from_call=method == "function_calling")
+    return with_raw(bound, parser) if include_raw else bound | parser

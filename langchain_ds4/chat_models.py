@@ -24,21 +24,11 @@ from ds4_core.chat import ChatResult as CoreResult
 from ds4_core.chat.adapter import Adapter
 from ds4_core.chat.engines import identity
 from ds4_core.chat.protocol import DEFAULT_EFFORT, EFFORTS
-from ds4_core.chat.request import REQUEST_OPTIONS, unknown_option
 from ds4_core.chat.tools import as_tool, choice_of
-from ds4_core.errors import InvalidRequestError
 from langchain_ds4._content_blocks import ProtocolEvents
 from langchain_ds4._errors import translate_errors
 from langchain_ds4._messages import Chunks, from_result, to_core
-from langchain_ds4._structured import (
-    METHODS,
-    AnswerParser,
-    as_response_format,
-    openai_forms,
-    parser_of,
-    schema_as_tool,
-    with_raw,
-)
+from langchain_ds4._structured import openai_forms, structured
 
 if TYPE_CHECKING:
     from langchain_protocol.protocol import MessagesData
@@ -246,32 +236,7 @@ class ChatDS4(Adapter, BaseChatModel):
         An answer that was cut off raises an OutputParserException that says so.
         """
         with translate_errors():
-            llm, parser = self._structured(schema, method, strict, kwargs)
-        return with_raw(llm, parser) if include_raw else llm | parser
-
-    def _structured(
-        self, schema: Any, method: str, strict: bool | None, kwargs: dict[str, Any]
-    ) -> tuple[Runnable[Any, Any], AnswerParser]:
-        if method not in METHODS:
-            raise InvalidRequestError(f"method={method!r}: it must be one of {', '.join(METHODS)}")
-        if schema is None and method != "json_mode":
-            raise InvalidRequestError(f"method={method!r} needs a schema; only json_mode does without")
-        if strict is not None and method == "json_mode":
-            raise InvalidRequestError(f"strict={strict} has no meaning with method='json_mode'; leave it out")
-        for name in kwargs:
-            if name not in REQUEST_OPTIONS:
-                raise TypeError(unknown_option(name, REQUEST_OPTIONS))
-        if schema is not None:
-            shown = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
-            kwargs = {**kwargs, "ls_structured_output_format": shown}
-        if method == "function_calling":
-            tool = schema_as_tool(schema)
-            name = tool["function"]["name"]
-            choice = {"type": "function", "function": {"name": name}}
-            llm = self.bind_tools([tool], tool_choice=choice, strict=strict, parallel_tool_calls=False, **kwargs)
-            return llm, parser_of(schema, from_call=True)
-        wanted = {"type": "json_object"} if schema is None else as_response_format(schema)
-        return self.bind(response_format=wanted, **kwargs), parser_of(schema, from_call=False)
+            return structured(self, schema, method=method, include_raw=include_raw, strict=strict, options=kwargs)
 
     # ------------------------------------------------------------------------------------------------- identity
 
