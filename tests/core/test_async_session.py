@@ -292,10 +292,15 @@ async def test_a_cancelled_task_stops_its_computation_and_leaves_the_session_exa
 
 
 class HeldDelivery:
-    """What the scheduler finishes is not told to the loop before `deliver()`."""
+    """Nothing is computed before `wait()`, and nothing that is finished is told to the loop before `deliver()`."""
 
     def __init__(self, monkeypatch):
-        self.held, self.arrived = [], threading.Event()
+        self.held, self.arrived, self.awaited = [], threading.Event(), threading.Event()
+        forward = Step.forward
+
+        def after_it_is_awaited(step, ptr):
+            assert self.awaited.wait(120)
+            forward(step, ptr)
 
         def hold(loop, call, *args):
             self.held.append((loop, call, args))
@@ -304,9 +309,12 @@ class HeldDelivery:
 
         self._tell = work_module.call_in_loop
         monkeypatch.setattr(work_module, "call_in_loop", hold)
+        monkeypatch.setattr(Step, "forward", after_it_is_awaited)
         self._undo = monkeypatch.undo
 
     async def wait(self):
+        await asyncio.sleep(0)  # the task asks for its work and waits
+        self.awaited.set()
         assert await asyncio.to_thread(self.arrived.wait, 120)
 
     def deliver(self):

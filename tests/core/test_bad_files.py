@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ds4_core import Engine, Model, errors
 from cookbooks import flash_header
+from ds4_core import Engine, Model, errors
 
 MAX_U64 = 2**64 - 1
 Damage = Callable[[bytearray], object]

@@ -49,7 +49,7 @@ def test_extras_are_the_promised_ones():
     extras = PYPROJECT["project"]["optional-dependencies"]
     assert {"langchain", "llama-index", "all", "test", "dev"} <= set(extras)
     assert extras["langchain"] == ["langchain-core>=1.7,<2"]
-    assert extras["llama-index"] == ["llama-index-core>=0.14,<0.15"]
+    assert extras["llama-index"] == ["llama-index-core>=0.14.6,<0.15"]
     assert not any("torch" in need or "transformers" in need for need in extras["test"])
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ds4_core import CancelFlag, ContextOverflowError, Engine, GenerationCancelled, InvalidRequestError
 from ds4_core.chat import ChatRequest, arank, encode_request, rank, score
+from ds4_core.chat.ranking import best_first
 from ds4_core.chat.relevance import RELEVANCE_ANSWERS, relevance_messages
 from ds4_core.scoring import Scoring
 from tests.core.generations import Watch, warm_engine
@@ -107,3 +108,10 @@ async def test_ranking_can_be_cancelled(own):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert rank(own, QUERY, PASSAGES[:1])
+
+
+@pytest.mark.parametrize(
+    ("n", "least", "expected"), [(None, 0.0, [3, 0, 2, 1]), (2, 0.0, [3, 0]), (None, 0.5, [3, 0, 2]), (2, 0.8, [3])]
+)
+def test_best_come_first_and_equals_as_they_were(n, least, expected):
+    assert best_first([0.5, 0.1, 0.5, 0.9], n, least=least) == expected
