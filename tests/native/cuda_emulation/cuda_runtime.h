@@ -50,6 +50,16 @@ template <typename T> T __shfl_xor_sync(unsigned, T value, int mask) {
     std::memcpy(&value, &slots[lane ^ mask], sizeof value);
     return value;
 }
+inline float emulated_warp_sum(float v) {
+    float *slots = reinterpret_cast<float *>(cuda_emulation::exchange());
+    slots[cuda_emulation::lane()] = v;
+    cuda_emulation::sync_warp();
+    float sum[16];
+    for (int i = 0; i < 16; i++) sum[i] = slots[i] + slots[i + 16];
+    for (int n = 8; n; n /= 2)
+        for (int i = 0; i < n; i++) sum[i] += sum[i + n];
+    return sum[0];
+}
 inline unsigned __ballot_sync(unsigned, bool vote) {
     uint64_t *slots = cuda_emulation::exchange();
     slots[cuda_emulation::lane()] = vote;

@@ -34,7 +34,7 @@ int32_t n_channel_blocks(const Config &c) { return int32_t((c.n_embd + hyper_cha
 CudaBackend::CudaBackend(const BackendOptions &options, int32_t device, uint64_t weight_bytes, TensorReader reader)
     : options_(options), device_(device), reader_(reader) {
     weight_memory_.resize(device_, size_t(std::max<uint64_t>(weight_bytes, 1)), "the weights");
-    loader_ = std::make_unique<WeightLoader>(device_, reader);
+    loader_ = std::make_unique<WeightLoader>(device_, reader, options.n_threads);
     device_.check(cudaEventCreateWithFlags(&uploaded_, cudaEventDisableTiming), "making an event");
     uint64_t entries[256];
     constexpr uint64_t values[4] = {0x08, 0x19, 0x2b, 0};

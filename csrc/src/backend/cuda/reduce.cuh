@@ -18,8 +18,12 @@ constexpr unsigned all_lanes = 0xffffffffu;
 
 // Every lane gets the same bits: two lanes that meet add the same two numbers.
 __device__ inline float warp_sum(float v) {
+#if defined(DS4_CUDA_EMULATION)
+    return emulated_warp_sum(v); // the same sum in one meeting of the lanes
+#else
     for (int offset = warp_size / 2; offset; offset /= 2) v += __shfl_xor_sync(all_lanes, v, offset);
     return v;
+#endif
 }
 __device__ inline float warp_max(float v) {
     for (int offset = warp_size / 2; offset; offset /= 2) v = fmaxf(v, __shfl_xor_sync(all_lanes, v, offset));

@@ -9,7 +9,6 @@ namespace cuda {
 namespace {
 
 constexpr size_t stage_bytes = 8u << 20;
-constexpr unsigned max_threads = 6;
 
 // What one thread owns.
 struct Lane {
@@ -43,8 +42,7 @@ void WeightLoader::add(const TensorInfo &tensor, uint8_t *to) {
         pieces_.push_back({&tensor, at, n, to + at});
     }
     more_.notify_all();
-    const unsigned n = std::max(1u, std::min(max_threads, std::thread::hardware_concurrency()));
-    if (threads_.size() < n && pieces_.size() > threads_.size()) threads_.emplace_back([this] { work(); });
+    if (threads_.size() < max_threads_ && pieces_.size() > threads_.size()) threads_.emplace_back([this] { work(); });
 }
 
 void WeightLoader::finish() {

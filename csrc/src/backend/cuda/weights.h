@@ -15,7 +15,8 @@ namespace cuda {
 
 class WeightLoader {
 public:
-    WeightLoader(Device &device, TensorReader reader) : device_(device), reader_(reader) {}
+    WeightLoader(Device &device, TensorReader reader, int32_t n_threads)
+        : device_(device), reader_(reader), max_threads_(size_t(n_threads < 1 ? 1 : n_threads > 8 ? 8 : n_threads)) {}
     ~WeightLoader();
     WeightLoader(const WeightLoader &) = delete;
     WeightLoader &operator=(const WeightLoader &) = delete;
@@ -40,6 +41,7 @@ private:
 
     Device &device_;
     const TensorReader reader_;
+    const size_t max_threads_;
     std::vector<std::thread> threads_;
     std::mutex mutex_;
     std::condition_variable more_;
