@@ -167,6 +167,8 @@ public:
     virtual void reserve_rows(uint32_t n_rows) = 0;
     virtual const float *logits(uint32_t row) = 0; // host memory
 
+    // For tests: the compressed rows that token `token` of the last batch picked in the last layer with an indexer.
+    virtual std::vector<int32_t> selection(int32_t) { return {}; }
     // For measuring: waits until all ops so far are done; times every kernel by name.
     virtual void wait() {}
     virtual void profile(bool) {}

@@ -142,6 +142,9 @@ public:
         return call([&](Backend &b) { return b.logits(row); });
     }
 
+    std::vector<int32_t> selection(int32_t token) override {
+        return call([&](Backend &b) { return b.selection(token); });
+    }
     void wait() override {
         run([](Backend &b) { b.wait(); });
     }

@@ -46,7 +46,7 @@ bool type_supported(GgmlType type) noexcept;
 
 // f32 throughout. For one row and one output the order of the sum depends on the number of inputs alone.
 void vector_product(Device &device, const Product &p, const uint64_t *codebook);
-// Weights and activations rounded to f16, summed in f32. The order depends on the number of inputs alone.
+// On the tensor cores, every number as two halves, summed in f32. The order depends on the number of inputs alone.
 void tensor_product(Device &device, const Product &p, const uint64_t *codebook);
 
 } // namespace cuda
