@@ -169,7 +169,8 @@ class MemoryUse:
     """Memory in bytes as libds4 allocates, or would allocate, it.
 
     `weights_mapped` is file cache; with the backend "cuda" weights, workspace and everything after it are memory of the
-    device, and the weights count as copied. `checkpoints` are their copies of states; the pages they keep are in `kv_pages`.
+    device, and the weights count as copied. `checkpoints` are their copies of states; the pages they keep are in
+    `kv_pages`.
     """
 
     weights_mapped: int

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from tests.conformance import goldens, harness
 from tests.conformance.harness import ModelFile
 from tests.conformance.models import CONFIGS, token_ids
 from tests.conformance.test_conformance import comparable
+from tests.core.test_session_programs import run_programs
 from training.gguf_layout import Array
 
 #: The emulated device takes about 10 ms a token.
@@ -140,3 +142,14 @@ def test_answers_are_the_cpus_greedy_ones(model_file: ModelFile) -> None:
             stream = engine.generate(prompt, max_tokens=20, temperature=0)
             answers.append([event.token for event in stream if isinstance(event, SampledToken)])
     assert answers[0] == answers[1]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "options", [{}, {"n_batch": 7, "step_tokens": 5, "checkpoint_bytes_max": 200_000}], ids=["default", "small pieces"]
+)
+def test_random_programs_of_the_embedded_model_compute_what_fresh_sessions_compute(
+    tiny_path: Path, options: dict[str, Any]
+) -> None:
+    open_cuda(tiny_path).close()
+    run_programs({"backend": "cuda", "exact": True, **options}, tiny_path, 6, 15)
