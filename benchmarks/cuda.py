@@ -68,6 +68,12 @@ def show_kernels(title: str, raw: RawEngine, seconds: float, n_tokens: int) -> N
     show(f"kernels, {title} (timed one by one)", ["", "launches/token", "ms/token", "share"], rows)
 
 
+def resident_gib() -> float:
+    """Memory that this process holds in the host's RAM."""
+    with open("/proc/self/status", encoding="utf-8") as facts:
+        return next(int(line.split()[1]) for line in facts if line.startswith("VmRSS:")) / 2**20
+
+
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,7 +126,7 @@ def main() -> None:
     path = model_files.from_arguments(args)
     begin = time.perf_counter()
     with contextlib.closing(RawEngine(path, backend="cuda", n_batch=args.n_batch, exact=args.exact)) as raw:
-        print(f"opened     in {time.perf_counter() - begin:.2f} s")
+        print(f"opened     in {time.perf_counter() - begin:.2f} s, {resident_gib():.2f} GiB resident")
         measure(raw, args, path)
 
 

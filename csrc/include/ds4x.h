@@ -147,8 +147,8 @@ typedef struct ds4x_engine_info {
     int32_t token_dsml;
     uint64_t page_bytes; /* of one KV page */
     uint64_t
-        state_bytes; /* of one session's private state; a span of more than 9 tokens holds a second one meanwhile */
-    char device[128];         /* the device's name and compute capability; "" for the CPU */
+        state_bytes;  /* of one session's private state; a span of more than 9 tokens holds a second one meanwhile */
+    char device[128]; /* the device's name and compute capability; "" for the CPU */
     char backend_reason[640]; /* the backend in use and why: "cpu: no CUDA driver is installed" */
 } ds4x_engine_info;
 

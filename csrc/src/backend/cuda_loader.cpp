@@ -73,8 +73,7 @@ double gib(uint64_t bytes) { return double(bytes) / double(1u << 30); }
 // A backend of the other library. Every call that may throw goes through its guard.
 class CudaProxy final : public Backend {
 public:
-    CudaProxy(const CudaPlugin &plugin, std::unique_ptr<Backend> inner)
-        : plugin_(plugin), inner_(std::move(inner)) {}
+    CudaProxy(const CudaPlugin &plugin, std::unique_ptr<Backend> inner) : plugin_(plugin), inner_(std::move(inner)) {}
 
     int32_t kind() const noexcept override { return inner_->kind(); }
     uint64_t copied_bytes() const noexcept override { return inner_->copied_bytes(); }
@@ -221,7 +220,8 @@ void check_cuda(CudaChoice &choice, const Config &config, const KvLayout &kv, co
         choice.status = status;
         choice.reason = reason;
     };
-    if (!obstacle.empty()) return refuse(DS4X_ERR_UNSUPPORTED, obstacle + ", which the CUDA backend does not compute with");
+    if (!obstacle.empty())
+        return refuse(DS4X_ERR_UNSUPPORTED, obstacle + ", which the CUDA backend does not compute with");
     if (options.isa != DS4X_ISA_AUTO)
         return refuse(DS4X_ERR_ARGUMENT, "an instruction set was asked for, which is the CPU's");
     if (options.n_batch > cuda_max_batch)
@@ -230,15 +230,16 @@ void check_cuda(CudaChoice &choice, const Config &config, const KvLayout &kv, co
     const uint64_t workspace = choice.plugin->workspace_bytes(config, kv, options, kv.page_tokens);
     const uint64_t session = 2 * kv.state_bytes + kv.page_bytes;
     if (weight_bytes + workspace + session + device_reserve > choice.probe.free_bytes)
-        refuse(DS4X_ERR_MEMORY,
-               format("%s has too little memory: %.2f GiB for weights, %.2f GiB of workspace and %.2f GiB for a session "
-                      "are needed, %.2f of %.2f GiB are free",
-                      choice.probe.device, gib(weight_bytes), gib(workspace), gib(session), gib(choice.probe.free_bytes),
-                      gib(choice.probe.total_bytes)));
+        refuse(
+            DS4X_ERR_MEMORY,
+            format("%s has too little memory: %.2f GiB for weights, %.2f GiB of workspace and %.2f GiB for a session "
+                   "are needed, %.2f of %.2f GiB are free",
+                   choice.probe.device, gib(weight_bytes), gib(workspace), gib(session), gib(choice.probe.free_bytes),
+                   gib(choice.probe.total_bytes)));
 }
 
-std::unique_ptr<Backend> make_cuda_backend(const CudaChoice &choice, const BackendOptions &options, const GgufFile &file,
-                                           uint64_t weight_bytes) {
+std::unique_ptr<Backend> make_cuda_backend(const CudaChoice &choice, const BackendOptions &options,
+                                           const GgufFile &file, uint64_t weight_bytes) {
     Backend *inner = nullptr;
     ds4x_error err;
     const TensorReader reader{const_cast<GgufFile *>(&file), read_tensor};

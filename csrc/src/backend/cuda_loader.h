@@ -12,8 +12,8 @@ namespace ds4 {
 struct CudaChoice {
     const CudaPlugin *plugin = nullptr;
     CudaProbe probe;
-    int32_t status = 0;  // ds4x_status: OK when it can be used
-    std::string reason;  // a sentence either way
+    int32_t status = 0; // ds4x_status: OK when it can be used
+    std::string reason; // a sentence either way
     bool usable() const noexcept { return status == 0; }
 };
 
@@ -23,8 +23,8 @@ CudaChoice find_cuda();
 void check_cuda(CudaChoice &choice, const Config &config, const KvLayout &kv, const BackendOptions &options,
                 uint64_t weight_bytes, const std::string &obstacle);
 // Throws Error(BACKEND | MEMORY). The file must stay open until ready().
-std::unique_ptr<Backend> make_cuda_backend(const CudaChoice &choice, const BackendOptions &options, const GgufFile &file,
-                                           uint64_t weight_bytes);
+std::unique_ptr<Backend> make_cuda_backend(const CudaChoice &choice, const BackendOptions &options,
+                                           const GgufFile &file, uint64_t weight_bytes);
 
 bool cuda_computes_with(int32_t type) noexcept;
 inline uint64_t cuda_tensor_bytes(uint64_t bytes) noexcept {

@@ -101,9 +101,8 @@ void Engine::load(const EngineOptions &given) {
     make_backend(given.backend);
     pool_ = std::make_unique<KvPool>(*backend_, layout_, given.kv_bytes_max, options_.checkpoint_bytes_max);
     prepare_batches();
-    log(DS4X_LOG_INFO,
-        format("opened %s: %u layers, %.1f MiB of weights, backend %s", given.model_path.c_str(), config_.n_layer,
-               double(facts_.weight_bytes) / 1048576.0, backend_reason_.c_str()));
+    log(DS4X_LOG_INFO, format("opened %s: %u layers, %.1f MiB of weights, backend %s", given.model_path.c_str(),
+                              config_.n_layer, double(facts_.weight_bytes) / 1048576.0, backend_reason_.c_str()));
 }
 
 // Opens the weights on the backend that was asked for, or the best that works here.
@@ -181,10 +180,9 @@ ds4x_memory Engine::memory_estimate(uint64_t n_ctx, uint32_t n_sessions) const {
     m.weights_mapped = device ? 0 : facts_.weight_bytes;
     m.weights_copied = device ? backend_->copied_bytes() : facts_.copied_bytes;
     const uint64_t rows = std::max<uint32_t>(1, n_sessions) + uint64_t(1); // and one that sessions use themselves
-    m.workspace =
-        rows * config_.n_vocab * sizeof(float) +
-        (device ? backend_->workspace_for(n_ctx)
-                : cpu_workspace_bytes(config_, layout_, options_.backend_options, n_ctx, facts_.k_types));
+    m.workspace = rows * config_.n_vocab * sizeof(float) +
+                  (device ? backend_->workspace_for(n_ctx)
+                          : cpu_workspace_bytes(config_, layout_, options_.backend_options, n_ctx, facts_.k_types));
     // A long span holds a second state while it runs.
     m.session_state = (uint64_t(n_sessions) + 1) * layout_.state_bytes;
     m.kv_pages = uint64_t(n_sessions) * layout_.pages_for(n_ctx) * layout_.page_bytes;

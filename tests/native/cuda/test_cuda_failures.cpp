@@ -55,6 +55,21 @@ TEST(cuda_auto_takes_the_cpu_without_a_usable_device_and_says_why) {
     CHECK_EQ(open(path, {})->backend()->kind(), int32_t(DS4X_BACKEND_CUDA));
 }
 
+TEST(library_answers_with_and_without_a_device) {
+    ScratchDir dir;
+    const std::string path = write_tiny(dir);
+    const auto engine = open(path, {});
+    Choice choice;
+    choice.backend = DS4X_BACKEND_CUDA;
+    if (engine->backend()->kind() == DS4X_BACKEND_CUDA) {
+        CHECK_EQ(open(path, choice)->device_name(), engine->device_name());
+        CHECK_EQ(engine->backend_reason(), "cuda: " + engine->device_name());
+    } else {
+        const std::string reason = reason_for_cpu(path, DS4X_ERR_BACKEND);
+        CHECK(!contains(reason, "libds4_cuda can not be loaded") && !contains(reason, "another build"));
+    }
+}
+
 TEST(cuda_options_that_are_the_cpus_are_told_apart) {
     ScratchDir dir;
     const std::string path = write_tiny(dir);

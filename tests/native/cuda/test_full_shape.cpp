@@ -16,9 +16,7 @@ using namespace cuda_test;
 
 namespace {
 
-double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 double resident_gib() {
     std::ifstream status("/proc/self/status");
@@ -145,7 +143,8 @@ TEST(full_shape_device_agrees_with_the_cpu) {
             t = int32_t((state >> 33) % fast->config().n_vocab);
         }
         const std::vector<uint32_t> wanted = positions(n);
-        const Run f = prefill(fast, tokens, wanted), again = prefill(fast, tokens, wanted), e = prefill(exact, tokens, wanted);
+        const Run f = prefill(fast, tokens, wanted), again = prefill(fast, tokens, wanted),
+                  e = prefill(exact, tokens, wanted);
         CHECK(f.rows == again.rows);
         const uint32_t n_single = std::min(n, 32u);
         const Run single = decode(fast, tokens, n_single);
@@ -158,7 +157,8 @@ TEST(full_shape_device_agrees_with_the_cpu) {
                     n, gap, step, f.rows == again.rows ? "identical" : "DIFFER", n / again.seconds, n / e.seconds,
                     n_single / single.seconds);
         std::fflush(stdout);
-        if (!f.picked.empty()) std::printf("%5u tokens: %.2f %% of the rows picked are the same\n", n, 100 * agreement(f, e));
+        if (!f.picked.empty())
+            std::printf("%5u tokens: %.2f %% of the rows picked are the same\n", n, 100 * agreement(f, e));
         CHECK(agreement(f, e) >= 0.99);
         CHECK(gap <= 0.01);
         CHECK(step <= 0.01);
@@ -166,9 +166,15 @@ TEST(full_shape_device_agrees_with_the_cpu) {
         if (!cpu) cpu = opened(DS4X_BACKEND_CPU, true);
         const Run c = prefill(cpu, tokens, wanted);
         const double gap_exact = worst_l2(e.rows, c.rows), gap_fast = worst_l2(f.rows, c.rows);
-        std::printf("%5u tokens: against the exact CPU (%.1f s): exact %.3e, largest %.3e of std, fast %.3e\n", n, c.seconds,
-                    gap_exact, far_apart(e.rows, c.rows), gap_fast);
+        std::printf("%5u tokens: against the exact CPU (%.1f s): exact %.3e, largest %.3e of std, fast %.3e\n", n,
+                    c.seconds, gap_exact, far_apart(e.rows, c.rows), gap_fast);
         std::fflush(stdout);
+        if (!c.picked.empty())
+            std::printf("%5u tokens: of the rows that the CPU picked, exact picked %.2f %%, fast %.2f %%\n", n,
+                        100 * agreement(c, e), 100 * agreement(c, f));
+        std::fflush(stdout);
+        CHECK(agreement(c, e) >= 0.99);
+        CHECK(agreement(c, f) >= 0.99);
         CHECK(gap_fast <= 0.01);
         CHECK(gap_exact <= 0.001);
     }

@@ -127,7 +127,8 @@ void start(size_t i) {
 
 void run_block(size_t n) {
     block_barrier = {int(n), 0, 0};
-    for (size_t w = 0; w * warp_lanes < n; w++) warps[w].barrier = {int(std::min<size_t>(warp_lanes, n - w * warp_lanes)), 0, 0};
+    for (size_t w = 0; w * warp_lanes < n; w++)
+        warps[w].barrier = {int(std::min<size_t>(warp_lanes, n - w * warp_lanes)), 0, 0};
     for (size_t i = 0; i < n; i++) start(i);
     for (size_t left = n; left;) {
         for (size_t i = 0; i < n; i++) {
@@ -254,7 +255,9 @@ struct EmulatedEvent {
 const char *cudaGetErrorString(cudaError_t e) {
     return e == cudaErrorIllegalAddress ? "an illegal memory access was encountered" : "an emulated error";
 }
-const char *cudaGetErrorName(cudaError_t e) { return e == cudaErrorIllegalAddress ? "cudaErrorIllegalAddress" : "cudaError"; }
+const char *cudaGetErrorName(cudaError_t e) {
+    return e == cudaErrorIllegalAddress ? "cudaErrorIllegalAddress" : "cudaError";
+}
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 cudaError_t cudaGetDeviceCount(int *n) {
     const EmulatedDevice &d = *ds4_emulated_device();

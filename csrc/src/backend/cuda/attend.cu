@@ -12,7 +12,7 @@ constexpr int threads = 256, tile_rows = 16, max_channels = 4; // channels a thr
 
 // Where row i of a query lies. Raw rows of the window come first, in order of position, then compressed rows.
 struct RowList {
-    int64_t first_raw;     // position
+    int64_t first_raw; // position
     int n_raw, n_rows;
     const int32_t *picked; // compressed rows in their order, nullptr: 0, 1, 2, ...
 };

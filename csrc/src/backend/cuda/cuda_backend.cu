@@ -10,9 +10,9 @@ namespace ds4 {
 namespace cuda {
 namespace {
 
-constexpr int32_t logit_slice = 64;                 // rows of logits computed at once
-constexpr size_t pinned_rows_bytes = 64u << 20;     // more rows than this lie in plain memory
-constexpr uint64_t score_floats_least = 4u << 20;   // room for indexer scores, shared by as many tokens as fit
+constexpr int32_t logit_slice = 64;               // rows of logits computed at once
+constexpr size_t pinned_rows_bytes = 64u << 20;   // more rows than this lie in plain memory
+constexpr uint64_t score_floats_least = 4u << 20; // room for indexer scores, shared by as many tokens as fit
 
 // Sessions grow token by token, buffers in powers of two.
 uint64_t rounded_tokens(uint64_t n_tokens) {
@@ -35,7 +35,6 @@ CudaBackend::CudaBackend(const BackendOptions &options, int32_t device, uint64_t
     : options_(options), device_(device), reader_(reader) {
     weight_memory_.resize(device_, size_t(std::max<uint64_t>(weight_bytes, 1)), "the weights");
     loader_ = std::make_unique<WeightLoader>(device_, reader, options.n_threads);
-    device_.check(cudaEventCreateWithFlags(&uploaded_, cudaEventDisableTiming), "making an event");
     uint64_t entries[256];
     constexpr uint64_t values[4] = {0x08, 0x19, 0x2b, 0};
     for (int i = 0; i < 256; i++) {
@@ -45,6 +44,7 @@ CudaBackend::CudaBackend(const BackendOptions &options, int32_t device, uint64_t
     codebook_.resize(device_, 256, "a codebook");
     device_.copy(codebook_.data(), entries, sizeof entries, cudaMemcpyHostToDevice);
     device_.wait();
+    device_.check(cudaEventCreateWithFlags(&uploaded_, cudaEventDisableTiming), "making an event"); // last: freed below
 }
 
 CudaBackend::~CudaBackend() {
@@ -68,7 +68,8 @@ uint8_t *CudaBackend::place(uint64_t bytes) {
 Matrix CudaBackend::upload(const TensorInfo &tensor, int64_t n_in, int64_t n_out, int64_t n_mat, Use) {
     const TypeTraits *traits = type_traits(tensor.type);
     if (!type_supported(GgmlType(tensor.type)))
-        fail(DS4X_ERR_UNSUPPORTED, "tensor %s has type %s, which the CUDA backend does not compute with: use backend cpu",
+        fail(DS4X_ERR_UNSUPPORTED,
+             "tensor %s has type %s, which the CUDA backend does not compute with: use backend cpu",
              tensor.name.c_str(), traits->name);
     Matrix m;
     m.type = GgmlType(tensor.type);
@@ -156,7 +157,8 @@ template <typename T> uint64_t planned(Buffer<T> CudaBackend::*, int64_t n) { re
 
 } // namespace
 
-uint64_t CudaBackend::plan_bytes(const Config &config, const KvLayout &, const BackendOptions &options, uint64_t n_ctx) {
+uint64_t CudaBackend::plan_bytes(const Config &config, const KvLayout &, const BackendOptions &options,
+                                 uint64_t n_ctx) {
     uint64_t total = score_floats(config, n_ctx) * sizeof(float);
     plan(config, options.n_batch, [&](auto member, int64_t n) { total += planned(member, n); });
     return total;
@@ -186,8 +188,7 @@ void CudaBackend::ready(const Config &config, const KvLayout &kv, const Weights 
     });
     std::vector<float> freq(config.freq_sliding);
     freq.insert(freq.end(), config.freq_compressed.begin(), config.freq_compressed.end());
-    if (!freq.empty())
-        device_.copy(freq_.data(), freq.data(), freq.size() * sizeof(float), cudaMemcpyHostToDevice);
+    if (!freq.empty()) device_.copy(freq_.data(), freq.data(), freq.size() * sizeof(float), cudaMemcpyHostToDevice);
     for (const LayerConfig &l : config.layers) {
         const auto same = [&](const Closings &c) { return c.ratio == l.ratio; };
         if (l.ratio && std::none_of(closings_.begin(), closings_.end(), same)) {
@@ -278,7 +279,8 @@ void CudaBackend::upload_metadata(const Batch &b) {
     const size_t at_tokens = section(n * 4), at_span_of = section(n * 4), at_pos = section(n * 8),
                  at_wanted = section(size_t(b.n_wanted) * 4), at_spans = section(size_t(b.n_spans) * sizeof(BatchSpan));
     size_t n_pages = 0;
-    for (int32_t i = 0; i < b.n_spans; i++) n_pages += size_t(kv_->pages_for(uint64_t(b.spans[i].pos + b.spans[i].n_tokens)));
+    for (int32_t i = 0; i < b.n_spans; i++)
+        n_pages += size_t(kv_->pages_for(uint64_t(b.spans[i].pos + b.spans[i].n_tokens)));
     const size_t at_pages = section(n_pages * sizeof(uint8_t *));
     std::vector<size_t> at_closings;
     for (Closings &c : closings_) {

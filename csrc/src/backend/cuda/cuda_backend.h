@@ -94,9 +94,9 @@ private:
     const BackendOptions options_;
     Device device_;
     TensorReader reader_;
-    std::unique_ptr<WeightLoader> loader_;   // until ready()
+    std::unique_ptr<WeightLoader> loader_;                             // until ready()
     std::map<std::pair<const uint8_t *, uint64_t>, uint8_t *> placed_; // tensors that share their bytes are loaded once
-    std::vector<std::vector<float>> converted_;   // host copies on their way, until ready()
+    std::vector<std::vector<float>> converted_;                        // host copies on their way, until ready()
     const Config *config_ = nullptr;
     const KvLayout *kv_ = nullptr;
     const Weights *weights_ = nullptr;
@@ -108,26 +108,26 @@ private:
     Batch host_; // the batch in host memory, valid until finish()
     DeviceBatch batch_;
     std::vector<Closings> closings_;
-    int64_t longest_ = 0;     // tokens of the longest session, this batch included
+    int64_t longest_ = 0;      // tokens of the longest session, this batch included
     int32_t longest_span_ = 0; // tokens
-    bool has_out_ = false;    // out_ holds a block's output not yet merged into the streams
-    Pinned staging_;          // the metadata on its way
+    bool has_out_ = false;     // out_ holds a block's output not yet merged into the streams
+    Pinned staging_;           // the metadata on its way
     Buffer<uint8_t> metadata_;
     cudaEvent_t uploaded_ = nullptr;
 
-    Buffer<float> streams_;     // [n][n_stream][n_embd]
-    Buffer<float> out_;         // [n][n_embd]
-    Buffer<float> x_;           // [n][n_embd]
-    Buffer<float> partial_;     // [n][n_blocks][n_mix + 1]
-    Buffer<float> post_, comb_; // [n][n_stream], [n][n_stream^2]
-    Buffer<float> rope_;        // [2][n][n_rot]
-    Buffer<float> q_latent_;    // [n][q_rank]
-    Buffer<float> q_;           // [n][n_head * head_dim] queries, then attention output
-    Buffer<float> kv_row_;      // [n][head_dim]
-    Buffer<float> comp_kv_, comp_score_;   // [n][2 * head_dim]
-    Buffer<float> index_kv_, index_score_; // [n][2 * idx_dim]
-    Buffer<float> index_q_, index_alpha_;  // [n][idx_head * idx_dim], [n][idx_head]
-    Buffer<float> scores_;                 // indexer scores of as many tokens as fit
+    Buffer<float> streams_;                 // [n][n_stream][n_embd]
+    Buffer<float> out_;                     // [n][n_embd]
+    Buffer<float> x_;                       // [n][n_embd]
+    Buffer<float> partial_;                 // [n][n_blocks][n_mix + 1]
+    Buffer<float> post_, comb_;             // [n][n_stream], [n][n_stream^2]
+    Buffer<float> rope_;                    // [2][n][n_rot]
+    Buffer<float> q_latent_;                // [n][q_rank]
+    Buffer<float> q_;                       // [n][n_head * head_dim] queries, then attention output
+    Buffer<float> kv_row_;                  // [n][head_dim]
+    Buffer<float> comp_kv_, comp_score_;    // [n][2 * head_dim]
+    Buffer<float> index_kv_, index_score_;  // [n][2 * idx_dim]
+    Buffer<float> index_q_, index_alpha_;   // [n][idx_head * idx_dim], [n][idx_head]
+    Buffer<float> scores_;                  // indexer scores of as many tokens as fit
     Buffer<int32_t> selected_, n_selected_; // [n][idx_top_k], [n]
     Buffer<float> group_out_;               // [n][n_group * o_rank]
     Buffer<float> router_;                  // [n][n_expert]

@@ -59,13 +59,15 @@ void CudaBackend::project(uint32_t layer) {
     project_rows(device_, a);
 
     multiply(l.q_b, q_latent_.data(), q_.data(), n);
-    query_rows(device_, {q_.data(), rope_table(layer), int32_t(c.n_head), int32_t(c.head_dim), int32_t(c.n_rot), c.rms_eps,
-                         true, false},
+    query_rows(device_,
+               {q_.data(), rope_table(layer), int32_t(c.n_head), int32_t(c.head_dim), int32_t(c.n_rot), c.rms_eps, true,
+                false},
                n);
     if (!pruned) return;
     multiply(l.idx_q, q_latent_.data(), index_q_.data(), n);
-    query_rows(device_, {index_q_.data(), rope_table(layer), int32_t(c.idx_head), int32_t(c.idx_dim), int32_t(c.n_rot), 0.0f,
-                         false, options_.kv_simulation},
+    query_rows(device_,
+               {index_q_.data(), rope_table(layer), int32_t(c.idx_head), int32_t(c.idx_dim), int32_t(c.n_rot), 0.0f,
+                false, options_.kv_simulation},
                n);
 }
 
@@ -143,8 +145,9 @@ void CudaBackend::select(uint32_t layer) {
         s.scale = 1.0f / std::sqrt(float(c.idx_head) * float(c.idx_dim));
         s.f16 = kv_->f16;
         score_rows(device_, s, n, visible);
-        select_rows(device_, {batch_, scores_.data(), visible, selected_.data(), n_selected_.data(), first,
-                              int32_t(lc.ratio), int32_t(c.idx_top_k)},
+        select_rows(device_,
+                    {batch_, scores_.data(), visible, selected_.data(), n_selected_.data(), first, int32_t(lc.ratio),
+                     int32_t(c.idx_top_k)},
                     n);
     }
 }
@@ -222,8 +225,8 @@ void CudaBackend::experts(uint32_t layer) {
         groups.order = order_.data();
         groups.tile_rows = options_.exact ? vector_tile : tensor_tile;
         groups.max_tiles = pairs / groups.tile_rows + std::min(pairs, int32_t(c.n_expert));
-        group_by_expert(device_, {expert_.data(), expert_first_.data(), expert_next_.data(), order_.data(), tiles_.data(),
-                                  n_tiles_.data(), pairs, int32_t(c.n_expert), groups.tile_rows});
+        group_by_expert(device_, {expert_.data(), expert_first_.data(), expert_next_.data(), order_.data(),
+                                  tiles_.data(), n_tiles_.data(), pairs, int32_t(c.n_expert), groups.tile_rows});
     }
     const auto routed = [&](const Matrix &m, const float *x, int32_t x_div, float *y) {
         Product p = dense(m, x, m.n_in, y, pairs);

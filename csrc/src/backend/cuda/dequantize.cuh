@@ -64,7 +64,8 @@ template <> struct Weights8<GgmlType::Q2_K> {
     static __device__ void load8(const uint8_t *row, int g, const uint64_t *, float *out) {
         const uint8_t *p = row + size_t(g / 32) * 84;
         const int j = g % 32, sixteen = j / 2, shift = 2 * (sixteen / 2 % 4);
-        const float scale = half_at(p + 80) * float(p[sixteen] & 15), minimum = half_at(p + 82) * float(p[sixteen] >> 4);
+        const float scale = half_at(p + 80) * float(p[sixteen] & 15),
+                    minimum = half_at(p + 82) * float(p[sixteen] >> 4);
         const uint8_t *q = p + 16 + 32 * (sixteen / 8) + 16 * (sixteen % 2) + 8 * (j % 2);
         for (int i = 0; i < 8; i += 4) {
             const uint32_t four = u32_at(q + i) >> shift;

@@ -7,18 +7,25 @@ namespace ds4 {
 namespace cuda {
 
 Device::Device(int index) : index_(index) {
-    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
-    cudaMemPoolProps props = {};
-    props.allocType = cudaMemAllocationTypePinned;
-    props.location.type = cudaMemLocationTypeDevice;
-    props.location.id = index;
-    check(cudaMemPoolCreate(&blocks_, &props), "making a memory pool");
-    uint64_t keep = UINT64_MAX; // what is freed stays with the pool: blocks of the same sizes come back soon
-    check(cudaMemPoolSetAttribute(blocks_, cudaMemPoolAttrReleaseThreshold, &keep), "making a memory pool");
+    try {
+        check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+        cudaMemPoolProps props = {};
+        props.allocType = cudaMemAllocationTypePinned;
+        props.location.type = cudaMemLocationTypeDevice;
+        props.location.id = index;
+        check(cudaMemPoolCreate(&blocks_, &props), "making a memory pool");
+        uint64_t keep = UINT64_MAX; // what is freed stays with the pool: blocks of the same sizes come back soon
+        check(cudaMemPoolSetAttribute(blocks_, cudaMemPoolAttrReleaseThreshold, &keep), "making a memory pool");
+    } catch (...) {
+        close();
+        throw;
+    }
 }
 
-Device::~Device() {
-    // Errors are of no interest any more, and at the end of the process the driver may be gone already.
+Device::~Device() { close(); }
+
+// Errors are of no interest any more, and at the end of the process the driver may be gone already.
+void Device::close() noexcept {
     if (stream_) cudaStreamSynchronize(stream_);
     for (const Timed &t : timed_) cudaEventDestroy(t.begin), cudaEventDestroy(t.end);
     for (cudaEvent_t event : spare_events_) cudaEventDestroy(event);

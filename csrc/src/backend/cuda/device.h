@@ -44,7 +44,7 @@ public:
     void release_block(uint8_t *block) noexcept;
 
     void copy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind); // enqueued
-    void wait();                                                             // for everything enqueued
+    void wait();                                                              // for everything enqueued
 
     // Enqueues one kernel. Arguments are converted to its parameters' types.
     template <typename... P, typename... A>
@@ -59,6 +59,7 @@ private:
         size_t entry;
         cudaEvent_t begin, end;
     };
+    void close() noexcept;
     void before_launch(const char *name);
     void after_launch(const char *name);
 

@@ -95,8 +95,7 @@ __global__ void combine_kernel(CombineArgs a) {
     const int c = int(blockIdx.x) * threads + int(threadIdx.x);
     if (c >= a.n_embd) return;
     float sum = 0;
-    for (int i = 0; i < a.n_used; i++)
-        sum += a.weight[t * a.n_used + i] * a.part[(t * a.n_used + i) * a.n_embd + c];
+    for (int i = 0; i < a.n_used; i++) sum += a.weight[t * a.n_used + i] * a.part[(t * a.n_used + i) * a.n_embd + c];
     a.out[t * a.n_embd + c] = sum + a.shared[t * a.n_embd + c];
 }
 

@@ -47,7 +47,8 @@ template <GgmlType type> __global__ void hyper_products_kernel(HyperArgs a) {
 #pragma unroll
     for (int s = 0; s < max_stream; s++) x[s] = s < n && c < d ? streams[int64_t(s) * d + c] : 0.0f;
     if (a.out && c < d) {
-        const float out = a.out[int64_t(t) * d + c], *post = a.post + int64_t(t) * n, *comb = a.comb + int64_t(t) * n * n;
+        const float out = a.out[int64_t(t) * d + c], *post = a.post + int64_t(t) * n,
+                    *comb = a.comb + int64_t(t) * n * n;
         float y[max_stream];
 #pragma unroll
         for (int j = 0; j < max_stream; j++) {

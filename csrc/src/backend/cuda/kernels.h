@@ -50,11 +50,11 @@ void rope_tables(Device &device, const RopeTableArgs &a);
 // Channels of one hyper-connection block: the products of fn are summed per block of channels, then over the blocks.
 constexpr int32_t hyper_channels = 128;
 struct HyperArgs {
-    float *streams;            // [n][n_stream][n_embd]; the block before is merged into them
-    const float *out;          // [n][n_embd] its output; nullptr: there is none
-    float *post, *comb;        // [n][n_stream], [n][n_stream^2]: read for the merge, then overwritten with this block's
-    const int32_t *rows;       // nullptr, or the tokens to work on
-    const uint8_t *fn;         // [n_mix][n_stream * n_embd]
+    float *streams;      // [n][n_stream][n_embd]; the block before is merged into them
+    const float *out;    // [n][n_embd] its output; nullptr: there is none
+    float *post, *comb;  // [n][n_stream], [n][n_stream^2]: read for the merge, then overwritten with this block's
+    const int32_t *rows; // nullptr, or the tokens to work on
+    const uint8_t *fn;   // [n_mix][n_stream * n_embd]
     size_t row_bytes;
     const uint64_t *codebook;
     const float *base, *scale; // [n_mix], [3] or [1]
@@ -72,12 +72,12 @@ void hyper(Device &device, GgmlType type, const HyperArgs &a, int32_t n_rows);
 // Norms, rotation, rounding of one token's projections.
 struct ProjectedArgs {
     DeviceBatch batch;
-    float *q_latent;             // [n][q_rank] normed in place
-    const float *q_norm;         // [q_rank]
-    float *kv;                   // [n][head_dim] in place: normed, rotated, rounded to the KV dtype
-    const float *kv_norm;        // [head_dim]
-    const float *rope;           // [n][n_rot]
-    float *score, *index_score;  // [n][width], [n][index_width]: ape is added; nullptr: none
+    float *q_latent;              // [n][q_rank] normed in place
+    const float *q_norm;          // [q_rank]
+    float *kv;                    // [n][head_dim] in place: normed, rotated, rounded to the KV dtype
+    const float *kv_norm;         // [head_dim]
+    const float *rope;            // [n][n_rot]
+    float *score, *index_score;   // [n][width], [n][index_width]: ape is added; nullptr: none
     const float *ape, *index_ape; // [ratio][width]
     int32_t q_rank, head_dim, n_rot, ratio, width, index_width;
     float rms_eps;
@@ -147,10 +147,10 @@ void select_rows(Device &device, const SelectArgs &a, int32_t n_tokens);
 
 struct AttendArgs {
     DeviceBatch batch;
-    float *q;                 // [n][n_head][head_dim] in: queries, out: attention output, rotated back
-    const float *kv;          // [n][head_dim] rows of the batch
-    const float *sinks;       // [n_head]
-    const float *rope;        // [n][n_rot]
+    float *q;                             // [n][n_head][head_dim] in: queries, out: attention output, rotated back
+    const float *kv;                      // [n][head_dim] rows of the batch
+    const float *sinks;                   // [n_head]
+    const float *rope;                    // [n][n_rot]
     const int32_t *selected, *n_selected; // CSA with more rows than may be picked
     LayerKv layer;
     int32_t kind; // LayerKind
@@ -165,12 +165,12 @@ bool attend_supports(int64_t head_dim) noexcept;
 // ------------------------------------------------------------------------------------ experts
 
 struct RouteArgs {
-    float *scores;          // [n][n_expert] in: router products
-    const float *bias;      // [n_expert] or nullptr
-    const int32_t *hash;    // [n_vocab][n_used] or nullptr
-    const int32_t *tokens;  // [n]
-    int32_t *expert;        // [n][n_used] ascending
-    float *weight;          // [n][n_used]
+    float *scores;         // [n][n_expert] in: router products
+    const float *bias;     // [n_expert] or nullptr
+    const int32_t *hash;   // [n_vocab][n_used] or nullptr
+    const int32_t *tokens; // [n]
+    int32_t *expert;       // [n][n_used] ascending
+    float *weight;         // [n][n_used]
     int32_t n_expert, n_used;
     float scale;
     bool normalise;

@@ -104,13 +104,8 @@ int32_t run_guarded(Backend *backend, void (*body)(void *), void *arg, ds4x_erro
 } // namespace ds4
 
 extern "C" __attribute__((visibility("default"))) const ds4::CudaPlugin *ds4_cuda_plugin() {
-    static const ds4::CudaPlugin table = {ds4::cuda_plugin_version,
-                                          ds4::cuda_struct_fingerprint(),
-                                          DS4_VERSION,
-                                          DS4_CUDA_ARCHITECTURES,
-                                          ds4::cuda::probe,
-                                          ds4::cuda::CudaBackend::plan_bytes,
-                                          ds4::cuda::make,
-                                          ds4::cuda::run_guarded};
+    static const ds4::CudaPlugin table = {
+        ds4::cuda_plugin_version, ds4::cuda_struct_fingerprint(),     DS4_VERSION,     DS4_CUDA_ARCHITECTURES,
+        ds4::cuda::probe,         ds4::cuda::CudaBackend::plan_bytes, ds4::cuda::make, ds4::cuda::run_guarded};
     return &table;
 }

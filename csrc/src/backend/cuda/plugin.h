@@ -18,14 +18,15 @@ struct CudaProbe {
 // Reads bytes of a tensor's data, from any thread. A ds4x_status, with a message in err.
 struct TensorReader {
     void *user = nullptr;
-    int32_t (*read)(void *user, const TensorInfo &tensor, uint64_t offset, void *out, size_t n, ds4x_error *err) = nullptr;
+    int32_t (*read)(void *user, const TensorInfo &tensor, uint64_t offset, void *out, size_t n,
+                    ds4x_error *err) = nullptr;
 };
 
 struct CudaPlugin {
-    uint32_t version = 0;        // cuda_plugin_version of its build
-    uint64_t fingerprint = 0;    // cuda_struct_fingerprint of its build
-    const char *release = "";    // DS4_VERSION
-    const char *code_for = "";   // architectures it was compiled for
+    uint32_t version = 0;      // cuda_plugin_version of its build
+    uint64_t fingerprint = 0;  // cuda_struct_fingerprint of its build
+    const char *release = "";  // DS4_VERSION
+    const char *code_for = ""; // architectures it was compiled for
     void (*probe)(CudaProbe *out) = nullptr;
     // Device memory besides weights and KV once a session has n_ctx tokens.
     uint64_t (*workspace_bytes)(const Config &, const KvLayout &, const BackendOptions &, uint64_t n_ctx) = nullptr;
@@ -42,9 +43,10 @@ constexpr const char *cuda_plugin_symbol = "ds4_cuda_plugin";
 // Structs of the same layout on both sides: the two libraries were built from the same sources.
 constexpr uint64_t cuda_struct_fingerprint() {
     uint64_t hash = 1469598103934665603ull;
-    for (const uint64_t size : {sizeof(BackendOptions), sizeof(Config), sizeof(LayerConfig), sizeof(KvLayout),
-                                sizeof(LayerKv), sizeof(Weights), sizeof(LayerWeights), sizeof(TensorInfo), sizeof(Batch),
-                                sizeof(BatchSpan), sizeof(CudaProbe), sizeof(ds4x_error), sizeof(void *)})
+    for (const uint64_t size :
+         {sizeof(BackendOptions), sizeof(Config), sizeof(LayerConfig), sizeof(KvLayout), sizeof(LayerKv),
+          sizeof(Weights), sizeof(LayerWeights), sizeof(TensorInfo), sizeof(Batch), sizeof(BatchSpan),
+          sizeof(CudaProbe), sizeof(ds4x_error), sizeof(void *)})
         hash = (hash ^ size) * 1099511628211ull;
     return hash;
 }

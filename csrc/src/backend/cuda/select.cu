@@ -20,8 +20,8 @@ __global__ void score_kernel(ScoreArgs a) {
     float *rows = shared + warp * a.idx_dim * warp_rows;
     for (int r = 0; r < warp_rows; r++) {
         const int64_t w = min(first + r, n_visible - 1);
-        const uint8_t *row = span.pages[w / a.rows_per_page] + a.page_offset +
-                             size_t(w % a.rows_per_page) * a.idx_dim * (a.f16 ? 2 : 4);
+        const uint8_t *row =
+            span.pages[w / a.rows_per_page] + a.page_offset + size_t(w % a.rows_per_page) * a.idx_dim * (a.f16 ? 2 : 4);
         for (int c = lane; c < a.idx_dim; c += warp_size) rows[c * warp_rows + r] = load_kv(row, c, a.f16);
     }
     __syncwarp();

@@ -17,9 +17,10 @@ __device__ inline void multiply_add(float (&c)[4], const uint32_t (&a)[4], const
 #if defined(DS4_CUDA_EMULATION)
     emulated_mma_m16n8k16(c, a, b);
 #else
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #endif
 }
 
@@ -52,7 +53,8 @@ __device__ void load_weights(const ProductArgs &a, const uint8_t *w, int out, in
     store8(high, low, v);
 }
 
-__device__ inline void load_activations(const ProductArgs &a, const Tile &tile, int i, int k, __half *high, __half *low) {
+__device__ inline void load_activations(const ProductArgs &a, const Tile &tile, int i, int k, __half *high,
+                                        __half *low) {
     float v[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     if (i < tile.count) {
         const float *x = x_row(a, row_number(a, tile, i));
@@ -96,7 +98,7 @@ template <GgmlType type> __global__ void tensor_kernel(ProductArgs a) {
     const int first_out = blockIdx.x * tile_out, thread = threadIdx.x;
     const int warp = thread / warp_size, lane = thread % warp_size, quad = lane / 4, pair = 2 * (lane % 4);
     const int out_at = warp % 2 * 32, row_at = warp / 2 * 32; // a warp's quarter of the block's tile
-    float sum[2][4][4] = {}, low_sum[2][4][4] = {}; // low_sum is low_scale times too large
+    float sum[2][4][4] = {}, low_sum[2][4][4] = {};           // low_sum is low_scale times too large
     for (int k = 0; k < a.n_in; k += tile_in) {
         for (int piece = thread; piece < tile_out * tile_in / 8; piece += threads) {
             const int r = piece / (tile_in / 8), c = piece % (tile_in / 8) * 8;
@@ -149,7 +151,8 @@ template <GgmlType type> __global__ void tensor_kernel(ProductArgs a) {
 void tensor_product(Device &device, const Product &p, const uint64_t *codebook) {
     const ProductArgs a = product_args(p, codebook);
     const unsigned blocks = unsigned((a.n_out + tile_out - 1) / tile_out);
-    const unsigned tiles = p.groups ? unsigned(p.groups->max_tiles) : unsigned((p.n_rows + tensor_tile - 1) / tensor_tile);
+    const unsigned tiles =
+        p.groups ? unsigned(p.groups->max_tiles) : unsigned((p.n_rows + tensor_tile - 1) / tensor_tile);
     const dim3 grid(blocks, tiles, p.groups ? 1u : unsigned(p.n_planes));
     with_type(p.matrix->type, [&](auto type) {
         device.launch("tensor_product", tensor_kernel<decltype(type)::value>, grid, threads, 0, a);

@@ -12,20 +12,25 @@ constexpr size_t stage_bytes = 8u << 20;
 
 // What one thread owns.
 struct Lane {
-    explicit Lane(Device &device) : device(device) {
-        device.check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
-        for (int i = 0; i < 2; i++) {
-            stages[i].resize(device, stage_bytes);
-            device.check(cudaEventCreateWithFlags(&travelled[i], cudaEventDisableTiming), "making an event");
+    explicit Lane(Device &device) {
+        try {
+            device.check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
+            for (int i = 0; i < 2; i++) {
+                stages[i].resize(device, stage_bytes);
+                device.check(cudaEventCreateWithFlags(&travelled[i], cudaEventDisableTiming), "making an event");
+            }
+        } catch (...) {
+            close();
+            throw;
         }
     }
-    ~Lane() {
+    ~Lane() { close(); }
+    void close() noexcept {
         if (stream) cudaStreamSynchronize(stream);
         for (cudaEvent_t event : travelled)
             if (event) cudaEventDestroy(event);
         if (stream) cudaStreamDestroy(stream);
     }
-    Device &device;
     cudaStream_t stream = nullptr;
     Pinned stages[2];
     cudaEvent_t travelled[2] = {nullptr, nullptr};
@@ -102,8 +107,9 @@ void WeightLoader::work_until_done() {
         if (const int32_t status =
                 reader_.read(reader_.user, *piece.tensor, piece.offset, lane.stages[i].data(), piece.bytes, &err))
             return note(status, err.message);
-        device_.check(cudaMemcpyAsync(piece.to, lane.stages[i].data(), piece.bytes, cudaMemcpyHostToDevice, lane.stream),
-                      "loading weights");
+        device_.check(
+            cudaMemcpyAsync(piece.to, lane.stages[i].data(), piece.bytes, cudaMemcpyHostToDevice, lane.stream),
+            "loading weights");
         device_.check(cudaEventRecord(lane.travelled[i], lane.stream), "loading weights");
     }
     device_.check(cudaStreamSynchronize(lane.stream), "loading weights");

@@ -16,7 +16,9 @@ namespace cuda {
 class WeightLoader {
 public:
     WeightLoader(Device &device, TensorReader reader, int32_t n_threads)
-        : device_(device), reader_(reader), max_threads_(size_t(n_threads < 1 ? 1 : n_threads > 8 ? 8 : n_threads)) {}
+        : device_(device), reader_(reader), max_threads_(size_t(n_threads < 1   ? 1
+                                                                : n_threads > 8 ? 8
+                                                                                : n_threads)) {}
     ~WeightLoader();
     WeightLoader(const WeightLoader &) = delete;
     WeightLoader &operator=(const WeightLoader &) = delete;
