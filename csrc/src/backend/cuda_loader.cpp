@@ -196,14 +196,12 @@ int32_t read_tensor(void *user, const TensorInfo &tensor, uint64_t offset, void 
 
 CudaChoice find_cuda() {
     static std::mutex mutex;
-    static const CudaPlugin *plugin = nullptr;
-    static std::string why_not;
+    static const CudaPlugin *plugin = nullptr; // once it is there, it stays
     CudaChoice out;
     {
         const std::lock_guard<std::mutex> lock(mutex);
-        if (!plugin) plugin = load_plugin(why_not);
+        if (!plugin) plugin = load_plugin(out.reason);
         out.plugin = plugin;
-        out.reason = why_not;
     }
     out.status = DS4X_ERR_BACKEND;
     if (!out.plugin) return out;
