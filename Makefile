@@ -69,8 +69,9 @@ test: test-native test-python
 
 # Fault injection needs GNU ld or lld. Here every 13th allocation is refused, in test-native-faults every one.
 FAULTS := $(if $(filter Linux,$(shell uname -s)),ON,OFF)
-# Where there is nvcc, the CUDA backend is compiled for one architecture; the emulated device runs its sources anyway.
-NVCC := $(shell command -v nvcc)
+# Where there is an nvcc new enough, the CUDA backend is compiled for one architecture; the emulated device runs its
+# sources anyway.
+NVCC := $(shell nvcc --version 2> /dev/null | grep -oE 'release (12\.[89]|1[3-9]\.)')
 CUDA_ARCHITECTURES ?= 90a
 NATIVE := -DDS4_TESTS=ON -DDS4_FAULTS=$(FAULTS) $(if $(NVCC),-DDS4_CUDA=ON "-DDS4_CUDA_ARCHITECTURES=$(CUDA_ARCHITECTURES)")
 EMULATED := build/native/native_tests/cuda_emulation
