@@ -15,11 +15,12 @@ STAMPS := $(VENV)/stamps
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
 CPP_SOURCES := $(shell find csrc -type f)
-CPP_FORMATTED = $(shell find csrc tests/native -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.c')
+CPP_FORMATTED = $(shell find csrc tests/native -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.c' \
+  -o -name '*.cu' -o -name '*.cuh')
 PYTHON_PACKAGES := ds4_core langchain_ds4 llama_index_ds4
 
 .DEFAULT_GOAL := demo
-.PHONY: demo install test test-native test-python test-long test-native-sanitizers test-native-threads \
+.PHONY: demo install test test-native test-python test-long test-cuda test-native-sanitizers test-native-threads \
   test-native-faults test-native-aarch64 fuzz lint format docs docs-serve cookbooks wheel wheels wheels-try clean
 
 # ---------------------------------------------------------------------------------------------------- the environment
@@ -68,11 +69,19 @@ test: test-native test-python
 
 # Fault injection needs GNU ld or lld. Here every 13th allocation is refused, in test-native-faults every one.
 FAULTS := $(if $(filter Linux,$(shell uname -s)),ON,OFF)
-NATIVE := -DDS4_TESTS=ON -DDS4_FAULTS=$(FAULTS)
+# Where there is an nvcc new enough, the CUDA backend is compiled for one architecture; the emulated device runs its
+# sources anyway.
+NVCC := $(shell nvcc --version 2> /dev/null | grep -oE 'release (12\.[89]|1[3-9]\.)')
+CUDA_ARCHITECTURES ?= 90a
+NATIVE := -DDS4_TESTS=ON -DDS4_FAULTS=$(FAULTS) $(if $(NVCC),-DDS4_CUDA=ON "-DDS4_CUDA_ARCHITECTURES=$(CUDA_ARCHITECTURES)")
+EMULATED := build/native/native_tests/cuda_emulation
+COMPILED := build/native/native_tests/cuda_compiled
 
 test-native: $(STAMPS)/venv
 	$(call build_native,build/native,$(NATIVE))
 	build/native/native_tests/ds4_native_tests
+	@test ! -x $(EMULATED)/ds4_cuda_tests || { set -x; $(EMULATED)/ds4_cuda_tests cuda_; }
+	@test ! -x $(COMPILED)/ds4_cuda_tests || { set -x; $(COMPILED)/ds4_cuda_tests library_; }
 ifeq ($(FAULTS),ON)
 	DS4_FAULT_STRIDE=13 build/native/native_tests/ds4_native_faults
 endif
@@ -83,6 +92,16 @@ test-python: $(STAMPS)/test
 test-native-faults: $(STAMPS)/venv
 	$(call build_native,build/native,$(NATIVE))
 	build/native/native_tests/ds4_native_faults
+
+# Every test of the CUDA backend on the emulated device (Linux on x86-64; about ten minutes), and on a real one where there
+# is one.
+test-cuda: $(STAMPS)/test
+	$(call build_native,build/native,$(NATIVE))
+	DS4_PROGRAM_SEEDS=1 $(EMULATED)/ds4_cuda_tests
+	DS4_LIBRARY=$(CURDIR)/$(EMULATED)/libds4.so $(BIN)/python -m pytest -m "not long" tests/conformance/test_cuda.py \
+	  tests/core/test_cuda_failure.py
+	test ! -x $(COMPILED)/ds4_cuda_tests || ! nvidia-smi > /dev/null 2>&1 || { $(COMPILED)/ds4_cuda_tests && \
+	  DS4_LIBRARY=$(CURDIR)/$(COMPILED)/libds4.so $(BIN)/python -m pytest tests/conformance/test_cuda.py; }
 
 test-long: $(STAMPS)/test $(if $(filter ON,$(FAULTS)),test-native-faults)
 	$(BIN)/python -m pytest -m long $(ARGS)

@@ -24,7 +24,14 @@ class RawEngine:
     """
 
     def __init__(
-        self, path: Path, *, n_threads: int = 0, n_batch: int = 0, exact: bool = False, vocab_only: bool = False
+        self,
+        path: Path,
+        *,
+        backend: str = "cpu",
+        n_threads: int = 0,
+        n_batch: int = 0,
+        exact: bool = False,
+        vocab_only: bool = False,
     ):
         """Opens the file. Raises the exceptions of ds4_core.errors."""
         self.native = native.load()
@@ -34,6 +41,7 @@ class RawEngine:
         options = ffi.new("ds4x_options *")
         lib.ds4x_options_init(options, ffi.sizeof("ds4x_options"))
         options.model_path = self._path
+        options.backend = getattr(lib, f"DS4X_BACKEND_{backend.upper()}")
         options.n_threads, options.n_batch = n_threads, n_batch
         options.exact, options.vocab_only = int(exact), int(vocab_only)
         out = ffi.new("ds4x_engine **")
@@ -137,8 +145,15 @@ class RawEngine:
 
     def op_times(self) -> list[OpTime]:
         """What was timed, longest first."""
-        ffi, lib = self.native.ffi, self.native.lib
-        entries = ffi.new("ds4x_op_time[]", lib.ds4x_profile_read(self.ptr, ffi.NULL, 0))
-        lib.ds4x_profile_read(self.ptr, entries, len(entries))
+        return self._times(self.native.lib.ds4x_profile_read)
+
+    def kernel_times(self) -> list[OpTime]:
+        """The same for a device's kernels, on its own clock."""
+        return self._times(self.native.lib.ds4x_profile_kernels)
+
+    def _times(self, read: Any) -> list[OpTime]:
+        ffi = self.native.ffi
+        entries = ffi.new("ds4x_op_time[]", read(self.ptr, ffi.NULL, 0))
+        read(self.ptr, entries, len(entries))
         ops = [OpTime(ffi.string(e.name).decode(), e.calls, e.ns, e.bytes) for e in entries]
         return sorted((op for op in ops if op.calls), key=lambda op: -op.ns)

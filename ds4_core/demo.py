@@ -96,7 +96,7 @@ def main() -> int:
         info = engine.info
         print(
             f"DS4 for Python {__version__}: {MODEL}, {info.n_layer} layers, {info.n_params / 1e6:.1f} M parameters, "
-            f"on {info.backend} ({info.isa}, {info.n_threads} threads), "
+            f"on {info.backend} ({info.device or f'{info.isa}, {info.n_threads} threads'}), "
             f"opened in {(time.perf_counter() - start) * 1e3:.0f} ms\n"
         )
         try:

@@ -117,13 +117,16 @@ class Engine:
 
         Args:
             model: A name of the catalogue (`"ds4-tiny"`) or the path of a `.gguf` file.
-            backend: "auto" takes the best that works on this machine.
-            n_threads: CPU threads, at most 1024; 0 is one per usable processor. Results do not depend on it.
+            backend: "auto" takes CUDA when there is a device that this installation has code for and the model fits
+                its memory, else the CPU; `info.backend_reason` says which and why. "cpu" and "cuda" insist.
+            n_threads: CPU threads, at most 1024; 0 is one per usable processor. Results do not depend on it. With CUDA,
+                threads that read the file at opening.
             exact: Compute with f32 activations and f32 KV rows, nothing rounded on the way.
             kv_dtype: How KV rows are stored; "auto" is f32 when exact, else f16.
             kv_simulation: Round KV rows as the released model was trained (E4M3, indexer rows E2M1).
-            isa: CPU instruction set; anything but "auto" is for tests and comparisons.
-            n_batch: Most tokens computed at once; 0 is libds4's default (512). Results do not depend on it.
+            isa: CPU instruction set; anything but "auto" is for tests and comparisons, and means the CPU.
+            n_batch: Most tokens computed at once; 0 is libds4's default (512). Results do not depend on it, but for
+                rounding with CUDA and without `exact`.
             repack: Allow copying weights into a faster layout.
             kv_bytes_max: Most bytes of KV pages, session states and checkpoints; 0 is no limit.
             checkpoint_bytes_max: Most bytes of the checkpoints that sessions make of themselves, so that going back

@@ -381,6 +381,8 @@ def read_info(shared: registry.SharedEngine) -> EngineInfo:
     tokens: dict[str, Any] = {name: token if token >= 0 else None for name, token in ids.items()}
     return EngineInfo(
         backend=_BACKENDS[info.backend],
+        device=native.ffi.string(info.device).decode(),
+        backend_reason=native.ffi.string(info.backend_reason).decode("utf-8", "replace"),
         isa=_ISAS[info.isa],
         exact=bool(info.exact),
         kv_dtype=_KV_DTYPES[info.kv_dtype if info.has_weights else 0],

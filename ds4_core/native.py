@@ -21,7 +21,7 @@ from ds4_core.ffi import new_ffi
 CData = Any
 
 #: What `ds4x_abi_version()` must answer. Raised together with the library's when a struct or function changes.
-ABI_VERSION: Final = 2
+ABI_VERSION: Final = 3
 
 ERR_BUFFER: Final = 13
 

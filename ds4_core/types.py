@@ -123,11 +123,14 @@ class CancelFlag:
 class EngineInfo:
     """Facts of an open engine or of a file; sizes in bytes, counts in tokens or elements.
 
-    `backend`, `isa` and `kv_dtype` are what is really in use, never "auto"; "none" without weights. Token ids are None
-    when the vocabulary has no such token.
+    `backend`, `isa` and `kv_dtype` are what is really in use, never "auto"; "none" without weights. `device` names the
+    device that computes ("" for the CPU), `backend_reason` why this backend was taken, for example
+    "cpu: no CUDA driver is installed". Token ids are None when the vocabulary has no such token.
     """
 
     backend: str
+    device: str
+    backend_reason: str
     isa: str
     n_threads: int
     exact: bool
@@ -165,7 +168,9 @@ class EngineInfo:
 class MemoryUse:
     """Memory in bytes as libds4 allocates, or would allocate, it.
 
-    `weights_mapped` is file cache. `checkpoints` are their copies of states; the pages they keep are in `kv_pages`.
+    `weights_mapped` is file cache; with the backend "cuda" weights, workspace and everything after it are memory of the
+    device, and the weights count as copied. `checkpoints` are their copies of states; the pages they keep are in
+    `kv_pages`.
     """
 
     weights_mapped: int

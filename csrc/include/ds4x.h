@@ -147,14 +147,16 @@ typedef struct ds4x_engine_info {
     int32_t token_dsml;
     uint64_t page_bytes; /* of one KV page */
     uint64_t
-        state_bytes; /* of one session's private state; a span of more than 9 tokens holds a second one meanwhile */
+        state_bytes;  /* of one session's private state; a span of more than 9 tokens holds a second one meanwhile */
+    char device[128]; /* the device's name and compute capability; "" for the CPU */
+    char backend_reason[640]; /* the backend in use and why: "cpu: no CUDA driver is installed" */
 } ds4x_engine_info;
 
 DS4X_API int32_t ds4x_engine_get_info(const ds4x_engine *engine, ds4x_engine_info *info, ds4x_error *err);
 
 typedef struct ds4x_memory {
-    uint64_t weights_mapped; /* bytes of the file mapped and read in place */
-    uint64_t weights_copied; /* bytes of weights copied or repacked */
+    uint64_t weights_mapped; /* bytes of the file mapped and read in place; 0 for a device */
+    uint64_t weights_copied; /* bytes of weights copied or repacked, or in device memory */
     uint64_t workspace;      /* activations, logits rows, metadata; once per engine */
     uint64_t session_state;  /* private state of the sessions */
     uint64_t kv_pages;       /* pages of compressed rows */
@@ -413,6 +415,8 @@ typedef struct ds4x_op_time {
 DS4X_API int32_t ds4x_profile(ds4x_engine *engine, int32_t enable, ds4x_error *err);
 /* Writes up to cap entries; returns how many there are. */
 DS4X_API uint32_t ds4x_profile_read(const ds4x_engine *engine, ds4x_op_time *out, uint32_t cap);
+/* The same for the kernels of a device, by name, on the device's clock; none for the CPU. */
+DS4X_API uint32_t ds4x_profile_kernels(ds4x_engine *engine, ds4x_op_time *out, uint32_t cap);
 /* Layers computed since the engine was opened, counted once per layer and forward piece. */
 DS4X_API uint64_t ds4x_layers_computed(const ds4x_engine *engine);
 

@@ -6,6 +6,7 @@ import copy
 import gc
 import os
 import pickle
+import re
 import threading
 import warnings
 
@@ -559,10 +560,17 @@ def test_options_are_in_use(copy_path):
 
 
 def test_a_backend_that_is_not_there_is_a_typed_error(copy_path):
-    for backend in ("cuda", "metal"):
-        engine = Engine(copy_path, backend=backend)
-        with pytest.raises((errors.BackendError, errors.UnsupportedError), match=backend):
-            engine.open()
+    with pytest.raises(errors.BackendError, match="metal"):
+        Engine(copy_path, backend="metal").open()
+    with Engine(copy_path) as engine:  # "auto" says why it took what it took
+        info = engine.info
+    assert info.backend_reason.startswith(f"{info.backend}: ")
+    if info.backend == "cpu":
+        assert info.device == ""
+        with pytest.raises(errors.BackendError, match=re.escape(info.backend_reason.removeprefix("cpu: "))):
+            Engine(copy_path, backend="cuda").open()
+    with Engine(copy_path, backend="cpu") as engine:
+        assert engine.info.backend_reason == "cpu: asked for"
 
 
 def test_profiling_counts_operations(engine):

@@ -281,7 +281,7 @@ class Programs(RuleBasedStateMachine):
 
 
 def run_programs(options, tiny_path, n_programs, n_steps):
-    numerics = {name: options[name] for name in ("exact", "kv_dtype") if name in options}
+    numerics = {name: options[name] for name in ("backend", "exact", "kv_dtype") if name in options}
     with Engine(tiny_path, **options) as engine, Engine(tiny_path, prefix_bytes_max=0, **numerics) as reference:
 
         class Here(Programs):

@@ -79,6 +79,7 @@ TEST(a_rewind_cancelled_on_the_way_stops_within_a_layer) {
     Session *spare = new Session(engine, 10);
     uint8_t *state = spare->state();
     delete spare;
+    if (!engine->backend()->kv_host(state)) return; // the flag would lie on a device
     const LayerKv &layer = engine->kv_layout().layers[0];
     const size_t row_bytes = tiny_model::head_dim * engine->kv_layout().element_bytes();
     uint8_t *slot = state + layer.raw + (101 % layer.n_raw_slots) * row_bytes; // not among the rows restored for 100

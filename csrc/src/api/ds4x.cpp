@@ -55,7 +55,7 @@ void answer_span(Engine &engine, const ForwardSpan &s, ds4x_span &out, SampleScr
 
 extern "C" {
 
-DS4X_API uint32_t ds4x_abi_version(void) { return 2; }
+DS4X_API uint32_t ds4x_abi_version(void) { return 3; }
 DS4X_API const char *ds4x_version(void) { return DS4_VERSION; }
 
 DS4X_API const char *ds4x_status_name(int32_t code) {
@@ -155,6 +155,8 @@ DS4X_API int32_t ds4x_engine_get_info(const ds4x_engine *engine, ds4x_engine_inf
         }
         i.page_bytes = e.kv_layout().page_bytes;
         i.state_bytes = e.kv_layout().state_bytes;
+        std::snprintf(i.device, sizeof i.device, "%s", e.device_name().c_str());
+        std::snprintf(i.backend_reason, sizeof i.backend_reason, "%s", e.backend_reason().c_str());
         versioned_out(info, i, "info");
     });
 }
@@ -270,6 +272,19 @@ DS4X_API uint32_t ds4x_profile_read(const ds4x_engine *engine, ds4x_op_time *out
         out[i] = {names[i], t.calls, t.ns, t.bytes};
     }
     return uint32_t(Op::count);
+}
+
+DS4X_API uint32_t ds4x_profile_kernels(ds4x_engine *engine, ds4x_op_time *out, uint32_t cap) {
+    uint32_t n = 0;
+    guard(nullptr, [&] {
+        Engine &e = core(engine);
+        const auto held = e.lock();
+        std::vector<BackendKernelTime> times(e.backend()->kernel_times(nullptr, 0));
+        times.resize(std::min(times.size(), e.backend()->kernel_times(times.data(), times.size())));
+        n = uint32_t(times.size());
+        for (uint32_t i = 0; out && i < std::min(cap, n); i++) out[i] = {times[i].name, times[i].calls, times[i].ns, 0};
+    });
+    return n;
 }
 
 DS4X_API uint64_t ds4x_layers_computed(const ds4x_engine *engine) {

@@ -115,6 +115,12 @@ struct BackendOptions {
     bool repack = false; // weights may be copied into a layout of the backend's own
 };
 
+// What a device's kernels of one name took while profiling.
+struct BackendKernelTime {
+    const char *name = "";
+    uint64_t calls = 0, ns = 0;
+};
+
 class Backend {
 public:
     virtual ~Backend() = default;
@@ -124,6 +130,8 @@ public:
     virtual int32_t n_threads() const noexcept { return 0; }
     virtual uint64_t copied_bytes() const noexcept = 0; // weights copied or repacked
     virtual uint64_t workspace_bytes() const noexcept = 0;
+    // Of a device: what it would be once a session has n_ctx tokens. After ready().
+    virtual uint64_t workspace_for(uint64_t) const noexcept { return 0; }
     virtual uint64_t weights_read() const noexcept = 0; // bytes of weights that the ops have read so far
 
     // Binds a tensor: the CPU returns the mapped pointer, a GPU copies and repacks. Throws Error(UNSUPPORTED) naming the
@@ -158,6 +166,13 @@ public:
     // Rows of logits left by the forwards since reserve_rows; valid until the next reserve_rows.
     virtual void reserve_rows(uint32_t n_rows) = 0;
     virtual const float *logits(uint32_t row) = 0; // host memory
+
+    // For tests: the compressed rows that token `token` of the last batch picked in the last layer with an indexer.
+    virtual std::vector<int32_t> selection(int32_t) { return {}; }
+    // For measuring: waits until all ops so far are done; times every kernel by name.
+    virtual void wait() {}
+    virtual void profile(bool) {}
+    virtual size_t kernel_times(BackendKernelTime *, size_t) { return 0; } // writes up to cap; how many there are
 };
 
 // backend/cpu. Throws Error(UNSUPPORTED | MEMORY).

@@ -6,6 +6,7 @@
 #include "gguf/split.h"
 #include "gguf/text.h"
 
+#include <cstring>
 #include <iterator>
 #include <new>
 #include <stdexcept>
@@ -162,6 +163,15 @@ const TensorInfo &GgufFile::tensor(size_t index) const {
 const TensorInfo *GgufFile::find_tensor(std::string_view name) const noexcept {
     const size_t i = impl_->tensor_index.find(name);
     return i == NameIndex::none ? nullptr : &impl_->tensors[i];
+}
+
+void GgufFile::read(const TensorInfo &tensor, uint64_t offset, void *out, size_t n) const {
+    if (impl_->mappings.empty()) {
+        if (n) std::memcpy(out, tensor.data + offset, n);
+        return;
+    }
+    const Mapping &mapping = *impl_->mappings[tensor.part];
+    mapping.read(uint64_t(tensor.data - mapping.data()) + offset, out, n);
 }
 
 void GgufFile::check_unchanged() const {

@@ -84,6 +84,10 @@ public:
     const TensorInfo &tensor(size_t index) const;
     const TensorInfo *find_tensor(std::string_view name) const noexcept;
 
+    // Copies bytes of a tensor's data from the file, without the mapping: what was read does not stay in the process.
+    // Any thread. Throws Error(IO).
+    void read(const TensorInfo &tensor, uint64_t offset, void *out, size_t n) const;
+
     // Throws Error(IO) when a part's size or modification time is no longer what it was at open. Cheap (one fstat a part).
     void check_unchanged() const;
     // Tells the system that all data will be read soon.

@@ -107,6 +107,8 @@ void Mapping::close() noexcept {
 
 void Mapping::advise_willneed() const noexcept {}
 
+void Mapping::read(uint64_t at, void *out, size_t n) const { std::memcpy(out, data_ + at, n); }
+
 #else
 
 namespace {
@@ -185,6 +187,19 @@ void Mapping::close() noexcept {
 
 void Mapping::advise_willneed() const noexcept {
     if (data_) posix_madvise(const_cast<uint8_t *>(data_), size_t(size_), POSIX_MADV_WILLNEED);
+}
+
+void Mapping::read(uint64_t at, void *out, size_t n) const {
+    uint8_t *to = static_cast<uint8_t *>(out);
+    while (n) {
+        const ssize_t got = pread(fd_, to, n, off_t(at));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) refuse(path_, "can not be read: " + system_reason(errno));
+        if (got == 0) refuse(path_, "ended while it was read: it was changed since it was opened");
+        to += got;
+        at += uint64_t(got);
+        n -= size_t(got);
+    }
 }
 
 #endif

@@ -23,6 +23,8 @@ public:
     // being read can not be caught here; calling this before each use keeps that window small.
     void check_unchanged() const;
     void advise_willneed() const noexcept;
+    // Copies bytes from the file itself: its pages do not become this process's. Any thread. Throws Error(IO).
+    void read(uint64_t at, void *out, size_t n) const;
 
 private:
     struct Stamp {

@@ -1,6 +1,7 @@
 // Opening a model, its memory, and its lifetime. The forward pass is in forward.cpp.
 #include "model/engine.h"
 
+#include "backend/cuda_loader.h"
 #include "session/checkpoint.h"
 
 #include <algorithm>
@@ -72,10 +73,9 @@ void Engine::load(const EngineOptions &given) {
         fail(DS4X_ERR_ARGUMENT, "kv_dtype is %d, expected a ds4x_kv_dtype", given.kv_dtype);
     if (bo.exact && given.kv_dtype == DS4X_KV_F16)
         fail(DS4X_ERR_ARGUMENT, "exact keeps KV rows in f32: kv_dtype F16 contradicts it");
-    if (given.backend == DS4X_BACKEND_CUDA || given.backend == DS4X_BACKEND_METAL)
-        fail(DS4X_ERR_BACKEND, "backend %s is not in this build of libds4: use cpu or auto",
-             given.backend == DS4X_BACKEND_CUDA ? "cuda" : "metal");
-    if (given.backend != DS4X_BACKEND_AUTO && given.backend != DS4X_BACKEND_CPU)
+    if (given.backend == DS4X_BACKEND_METAL)
+        fail(DS4X_ERR_BACKEND, "backend metal is not in this build of libds4: use cpu, cuda or auto");
+    if (given.backend < DS4X_BACKEND_AUTO || given.backend > DS4X_BACKEND_CUDA)
         fail(DS4X_ERR_ARGUMENT, "backend is %d, expected a ds4x_backend", given.backend);
     const bool f16 = given.kv_dtype == DS4X_KV_F16 || (given.kv_dtype == DS4X_KV_AUTO && !bo.exact);
 
@@ -98,15 +98,39 @@ void Engine::load(const EngineOptions &given) {
         if (!bo.repack) facts_ = check_weights(*file_, config_, bo);
     }
     if (given.vocab_only) return;
-    std::unique_ptr<Backend> backend = make_cpu_backend(bo);
-    weights_ = bind_weights(*file_, config_, *backend);
-    backend->ready(config_, layout_, weights_);
-    backend_ = std::move(backend);
+    make_backend(given.backend);
     pool_ = std::make_unique<KvPool>(*backend_, layout_, given.kv_bytes_max, options_.checkpoint_bytes_max);
     prepare_batches();
-    log(DS4X_LOG_INFO,
-        format("opened %s: %u layers, %.1f MiB of weights, backend cpu, %d threads", given.model_path.c_str(),
-               config_.n_layer, double(facts_.weight_bytes) / 1048576.0, bo.n_threads));
+    log(DS4X_LOG_INFO, format("opened %s: %u layers, %.1f MiB of weights, backend %s", given.model_path.c_str(),
+                              config_.n_layer, double(facts_.weight_bytes) / 1048576.0, backend_reason_.c_str()));
+}
+
+// Opens the weights on the backend that was asked for, or the best that works here.
+void Engine::make_backend(int32_t wanted) {
+    const BackendOptions &bo = options_.backend_options;
+    const auto open = [&](std::unique_ptr<Backend> backend) {
+        weights_ = bind_weights(*file_, config_, *backend);
+        backend->ready(config_, layout_, weights_);
+        backend_ = std::move(backend);
+    };
+    std::string why_cpu = "asked for";
+    if (wanted != DS4X_BACKEND_CPU) {
+        CudaChoice cuda = find_cuda();
+        check_cuda(cuda, config_, layout_, bo, facts_.cuda_bytes, facts_.cuda_obstacle);
+        try {
+            if (!cuda.usable()) throw Error(ds4x_status(cuda.status), "backend cuda can not be used: " + cuda.reason);
+            open(make_cuda_backend(cuda, bo, *file_, facts_.cuda_bytes));
+            device_name_ = cuda.reason;
+            backend_reason_ = "cuda: " + cuda.reason;
+            return;
+        } catch (const Error &e) {
+            // With "auto" the CPU serves instead; a file that can not be read would fail there too.
+            if (wanted == DS4X_BACKEND_CUDA || e.code() == DS4X_ERR_IO || e.code() == DS4X_ERR_MODEL) throw;
+            why_cpu = cuda.usable() ? e.what() : cuda.reason;
+        }
+    }
+    open(make_cpu_backend(bo));
+    backend_reason_ = "cpu: " + why_cpu;
 }
 
 Engine::~Engine() {
@@ -152,11 +176,13 @@ const float *Engine::logits(uint32_t row) {
 
 ds4x_memory Engine::memory_estimate(uint64_t n_ctx, uint32_t n_sessions) const {
     ds4x_memory m{};
-    m.weights_mapped = facts_.weight_bytes;
-    m.weights_copied = facts_.copied_bytes;
+    const bool device = backend_ && backend_->kind() != DS4X_BACKEND_CPU; // weights are copied there, not mapped
+    m.weights_mapped = device ? 0 : facts_.weight_bytes;
+    m.weights_copied = device ? backend_->copied_bytes() : facts_.copied_bytes;
     const uint64_t rows = std::max<uint32_t>(1, n_sessions) + uint64_t(1); // and one that sessions use themselves
-    m.workspace = cpu_workspace_bytes(config_, layout_, options_.backend_options, n_ctx, facts_.k_types) +
-                  rows * config_.n_vocab * sizeof(float);
+    m.workspace = rows * config_.n_vocab * sizeof(float) +
+                  (device ? backend_->workspace_for(n_ctx)
+                          : cpu_workspace_bytes(config_, layout_, options_.backend_options, n_ctx, facts_.k_types));
     // A long span holds a second state while it runs.
     m.session_state = (uint64_t(n_sessions) + 1) * layout_.state_bytes;
     m.kv_pages = uint64_t(n_sessions) * layout_.pages_for(n_ctx) * layout_.page_bytes;
@@ -178,7 +204,7 @@ ds4x_memory Engine::memory_estimate(uint64_t n_ctx, uint32_t n_sessions) const {
 ds4x_memory Engine::memory_used() const {
     ds4x_memory m{};
     if (!backend_) return m;
-    m.weights_mapped = facts_.weight_bytes;
+    m.weights_mapped = backend_->kind() == DS4X_BACKEND_CPU ? facts_.weight_bytes : 0;
     m.weights_copied = backend_->copied_bytes();
     m.workspace = backend_->workspace_bytes();
     m.session_state = pool_->state_bytes_used();
@@ -189,6 +215,7 @@ ds4x_memory Engine::memory_used() const {
 }
 
 void Engine::profile(bool enable) {
+    if (backend_) backend_->profile(enable);
     profiling_ = enable;
     if (enable) op_times_ = {};
 }

@@ -68,6 +68,8 @@ public:
     bool has_weights() const noexcept { return backend_ != nullptr; }
     Backend *backend() noexcept { return backend_.get(); }
     const Backend *backend() const noexcept { return backend_.get(); }
+    const std::string &device_name() const noexcept { return device_name_; }       // empty: the CPU
+    const std::string &backend_reason() const noexcept { return backend_reason_; } // which backend, and why
     const WeightFacts &facts() const noexcept { return facts_; }
     uint32_t n_batch() const noexcept { return options_.backend_options.n_batch; }
     const Fingerprint &fingerprint() { return fingerprint_.get(*file_, config_); } // computed at the first call
@@ -104,6 +106,7 @@ public:
 private:
     Engine() = default;
     void load(const EngineOptions &given);
+    void make_backend(int32_t wanted);
     void prepare_batches();
     void check(ForwardSpan &span) const noexcept;
     void admit(ForwardSpan &span) noexcept;
@@ -124,6 +127,7 @@ private:
     WeightFacts facts_;
     Weights weights_;
     std::unique_ptr<Backend> backend_;
+    std::string device_name_, backend_reason_;
     std::unique_ptr<KvPool> pool_;
     FingerprintCache fingerprint_;
     int64_t process_id_ = 0;

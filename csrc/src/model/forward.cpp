@@ -48,6 +48,7 @@ template <typename F> void Engine::timed(Op op, F &&run) {
     const auto start = std::chrono::steady_clock::now();
     const uint64_t read = backend_->weights_read();
     run();
+    backend_->wait(); // a device has only been told so far
     OpTime &t = op_times_[size_t(op)];
     t.calls++;
     t.bytes += backend_->weights_read() - read;

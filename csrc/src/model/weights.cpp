@@ -1,7 +1,11 @@
 // One list of tensors serves both checking and binding: walk() names every tensor with its shape once.
 #include "model/weights.h"
 
+#include "backend/cuda_loader.h"
+
 #include <cstring>
+#include <set>
+#include <utility>
 
 namespace ds4 {
 namespace {
@@ -93,6 +97,7 @@ struct Checker {
     const Config &config;
     const BackendOptions &options;
     WeightFacts facts;
+    std::set<std::pair<const uint8_t *, uint64_t>> on_device; // bytes that tensors share lie there once
 
     bool has(const std::string &name) const { return file.find_tensor(name) != nullptr; }
     void add(const TensorInfo &t, double share) {
@@ -105,6 +110,9 @@ struct Checker {
         facts.k_types |= use == Use::product && cpu_is_k_type(t.type, options);
         facts.copied_bytes += cpu_copied_bytes(t, int64_t(dims[0]), int64_t(dims[1]),
                                                dims.size() > 2 ? int64_t(dims[2]) : 1, use, options);
+        if (!t.data || on_device.insert({t.data, t.bytes}).second) facts.cuda_bytes += cuda_tensor_bytes(t.bytes);
+        if (facts.cuda_obstacle.empty() && !cuda_computes_with(t.type))
+            facts.cuda_obstacle = "tensor " + name + " has type " + type_traits(t.type)->name;
     }
     void matrix(const std::string &name, Matrix &, const Dims &dims, double share) {
         bind(name, dims, share, Use::product);
@@ -119,6 +127,7 @@ struct Checker {
         const TensorInfo &t = need(file, name, dims);
         add(t, 1.0);
         if (t.type != int32_t(GgmlType::F32)) facts.copied_bytes += t.elements * sizeof(float);
+        facts.cuda_bytes += cuda_tensor_bytes(t.elements * sizeof(float));
     }
     void table(const std::string &name, const int32_t *&, const Dims &dims) {
         const TensorInfo &t = need(file, name, dims);
@@ -126,6 +135,7 @@ struct Checker {
             fail(DS4X_ERR_MODEL, "%s: tensor %s has type %s, expected I32", file.path().c_str(), name.c_str(),
                  type_traits(t.type)->name);
         add(t, 0.0);
+        facts.cuda_bytes += cuda_tensor_bytes(t.bytes);
     }
 };
 
@@ -166,7 +176,7 @@ struct Binder {
 
 WeightFacts check_weights(const GgufFile &file, const Config &config, const BackendOptions &options) {
     Weights unused;
-    Checker checker{file, config, options, {}};
+    Checker checker{file, config, options, {}, {}};
     walk(config, unused, checker);
     return checker.facts;
 }

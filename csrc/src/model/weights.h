@@ -10,6 +10,8 @@ struct WeightFacts {
     uint64_t decode_bytes = 0; // read for one decoded token
     uint64_t copied_bytes = 0; // what the backend copies of them
     bool k_types = false;      // some matrix takes activations in blocks of 256
+    uint64_t cuda_bytes = 0;   // device memory that the CUDA backend needs for them
+    std::string cuda_obstacle; // why it can not compute with them; empty: it can
 };
 
 // Checks that every tensor is there with the right shape, without touching data. Throws Error(MODEL) naming the tensor.

@@ -130,6 +130,11 @@ void CpuBackend::select_rows(uint32_t layer) {
     }
 }
 
+std::vector<int32_t> CpuBackend::selection(int32_t token) {
+    const int32_t *first = selected_.data() + int64_t(token) * config_->idx_top_k;
+    return {first, first + n_selected_[size_t(token)]};
+}
+
 void CpuBackend::attend_token(uint32_t layer, int64_t t, int64_t head_begin, int64_t head_end, Scratch &scratch) {
     const Config &c = *config_;
     const LayerConfig &lc = c.layers[layer];
