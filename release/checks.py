@@ -49,9 +49,7 @@ def check_wheel(wheel: Path, platform_tag: str) -> list[str]:
         needed = {*_NEEDED, f"ds4_core/lib/{library}"}
         problems += [f"{wheel.name}: {name} is missing" for name in sorted(needed - names)]
         problems += _foreign(wheel, names)
-        for notice in ("LICENSE", "NOTICE"):
-            if not any(re.fullmatch(rf"[^/]+\.dist-info/licenses/{notice}", name) for name in names):
-                problems.append(f"{wheel.name}: no {notice}")
+        problems += _missing_notices(wheel, names)
         if f"ds4_core/lib/{library}" in names:
             data = archive.read(f"ds4_core/lib/{library}")
             problems += [f"{wheel.name}: {library} {text}" for text in check_library(data, library, platform_tag)]
@@ -67,6 +65,14 @@ def _foreign(wheel: Path, names: set[str]) -> list[str]:
     return [f"{wheel.name}: {name} has no place in it" for name in sorted(strange)]
 
 
+def _missing_notices(wheel: Path, names: set[str]) -> list[str]:
+    return [
+        f"{wheel.name}: no {notice}"
+        for notice in ("LICENSE", "NOTICE")
+        if not any(re.fullmatch(rf"[^/]+\.dist-info/licenses/{notice}", name) for name in names)
+    ]
+
+
 def check_cuda_wheel(wheel: Path) -> list[str]:
     """What is wrong with the wheel of libds4_cuda: that library, and nothing else."""
     size = wheel.stat().st_size
@@ -74,9 +80,11 @@ def check_cuda_wheel(wheel: Path) -> list[str]:
     if size > CUDA_WHEEL_BYTES_MAX:
         problems.append(f"{wheel.name}: {size:,} bytes are more than the budget of {CUDA_WHEEL_BYTES_MAX:,}")
     with zipfile.ZipFile(wheel) as archive:
-        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+        names = set(archive.namelist())
+    found = {name for name in names if ".dist-info/" not in name}
     if found != {"ds4_core/lib/libds4_cuda.so"}:
         problems.append(f"{wheel.name}: holds {', '.join(sorted(found)) or 'nothing'}, not libds4_cuda.so alone")
+    problems += _missing_notices(wheel, names)
     if match := re.search(r"-py3-none-(manylinux_\w+)\.whl", wheel.name):
         problems += audit(wheel, match[1])
     return problems
