@@ -36,7 +36,9 @@ void Device::close() noexcept {
 void Device::require() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!failure_.empty())
-        fail(DS4X_ERR_BACKEND, "the CUDA device failed earlier (%s): close this engine and open it again",
+        fail(DS4X_ERR_BACKEND,
+             "the CUDA device failed earlier (%s): close this engine and open it again, in a new process if that fails "
+             "too",
              failure_.c_str());
 }
 

@@ -84,7 +84,8 @@ public:
         index_ = index;
     }
     ~DeviceScope() {
-        if (before_ != index_) cudaSetDevice(before_);
+        // Another device may refuse; that is no failure of ours, and nobody may find it at his next launch.
+        if (before_ != index_ && cudaSetDevice(before_) != cudaSuccess) cudaGetLastError();
     }
     DeviceScope(const DeviceScope &) = delete;
     DeviceScope &operator=(const DeviceScope &) = delete;

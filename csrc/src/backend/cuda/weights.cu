@@ -38,7 +38,10 @@ struct Lane {
 
 } // namespace
 
-WeightLoader::~WeightLoader() { stop(); }
+WeightLoader::~WeightLoader() {
+    note(DS4X_ERR_CANCELLED, ""); // what still waits when opening failed is not read
+    stop();
+}
 
 void WeightLoader::add(const TensorInfo &tensor, uint8_t *to) {
     const std::lock_guard<std::mutex> lock(mutex_);
