@@ -153,21 +153,37 @@ class AnswerParser(BaseCumulativeTransformOutputParser[Any], defer_build=True):
         return self.parse_result([Generation(text=text)])
 
 
+class Answer(AddableDict):
+    """A part of what `with_raw` gives. Parts add up to the whole: messages do, and of objects the newest counts."""
+
+    def __add__(self, other: Mapping[str, Any]) -> Answer:
+        """Both parts."""
+        total = Answer({**self, **other})
+        if "raw" in self and "raw" in other:
+            total["raw"] = self["raw"] + other["raw"]
+        return total
+
+
 def with_raw(llm: Runnable[Any, Any], parser: AnswerParser) -> Runnable[Any, Any]:
     """A chain that gives the message ("raw"), what was read of it ("parsed") and the error of it ("parsing_error")."""
+    reading = _Reading(parser)
+    return llm | RunnableGenerator(reading.read, reading.aread)
 
-    def read(messages: Iterator[AIMessage]) -> Iterator[AddableDict]:
-        reader = _Reader(parser)
+
+class _Reading:
+    def __init__(self, parser: AnswerParser) -> None:
+        self._parser = parser
+
+    def read(self, messages: Iterator[AIMessage]) -> Iterator[Answer]:
+        reader = _Reader(self._parser)
         for message in messages:
             yield from reader.take(message)
 
-    async def aread(messages: AsyncIterator[AIMessage]) -> AsyncIterator[AddableDict]:
-        reader = _Reader(parser)
+    async def aread(self, messages: AsyncIterator[AIMessage]) -> AsyncIterator[Answer]:
+        reader = _Reader(self._parser)
         async for message in messages:
             for part in reader.take(message):
                 yield part
-
-    return llm | RunnableGenerator(read, aread)
 
 
 class _Reader:
@@ -176,8 +192,8 @@ class _Reader:
         self._total: Any = None
         self._parsed: Any = None
 
-    def take(self, message: AIMessage) -> Iterator[AddableDict]:
-        yield AddableDict(raw=message)
+    def take(self, message: AIMessage) -> Iterator[Answer]:
+        yield Answer(raw=message)
         self._total = message if self._total is None else self._total + message
         partial = isinstance(self._total, AIMessageChunk) and self._total.chunk_position != "last"
         parsed = error = None
@@ -186,10 +202,10 @@ class _Reader:
         except OutputParserException as caught:
             error = caught
         if not partial:
-            yield AddableDict(parsed=parsed, parsing_error=error)
+            yield Answer(parsed=parsed, parsing_error=error)
         elif parsed is not None and parsed != self._parsed:
             self._parsed = parsed
-            yield AddableDict(parsed=parsed)
+            yield Answer(parsed=parsed)
 
 
 def _unreadable(message: AIMessage, what: str) -> OutputParserException:

@@ -1,6 +1,7 @@
 """Answers as objects: every method and form of schema, whole and as they stream, and answers that were cut off."""
 
 import json
+import pickle
 from typing import Annotated, Literal, TypedDict
 
 import pydantic.v1
@@ -153,6 +154,26 @@ async def test_messages_and_objects_stream_together(llm):
     assert sum("parsed" in part for part in parts) > 3
     assert json.loads("".join(part["raw"].content for part in parts if "raw" in part)) == parts[-1]["parsed"]
     assert await listed(structured.astream(QUESTION))
+
+
+@pytest.mark.parametrize("schema", [Joke, SCHEMA, {"type": "array", "items": {"type": "integer"}, "maxItems": 2}])
+def test_parts_with_messages_add_up_to_what_invoke_gives(llm, schema):
+    structured = llm.with_structured_output(schema, include_raw=True)
+    total, *others = structured.stream(QUESTION)
+    for part in others:
+        total = total + part
+    whole = structured.invoke(QUESTION)
+    assert total["parsed"] == whole["parsed"]
+    assert total["raw"].text == whole["raw"].text
+    assert list((structured | sorted).stream(QUESTION)) == [["parsed", "parsing_error", "raw"]]
+
+
+@pytest.mark.parametrize("include_raw", [False, True])
+def test_model_of_objects_survives_pickling(llm, include_raw):
+    structured = llm.with_structured_output(SCHEMA, include_raw=include_raw)
+    copy = pickle.loads(pickle.dumps(structured))
+    read = (lambda answer: answer["parsed"]) if include_raw else (lambda answer: answer)
+    assert read(copy.invoke(QUESTION)) == read(structured.invoke(QUESTION))
 
 
 def test_options_of_a_call_reach_the_model_through_every_chain(llm):
