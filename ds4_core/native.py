@@ -132,6 +132,13 @@ class Native:
             raise errors.LibraryError(
                 f"{library} has interface version {found}, this package needs {ABI_VERSION}: install both together"
             )
+        # cffi looks a function up under a lock when it is used first. A finalizer may call one while its own thread
+        # has that lock, so none is left to be looked up.
+        try:
+            for name in dir(self.lib):
+                getattr(self.lib, name)
+        except AttributeError as error:
+            raise errors.LibraryError(f"{library} does not fit its ds4x.h: {error}") from error
 
     @property
     def version(self) -> str:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,20 @@ def test_every_function_of_the_header_is_in_the_library(loaded, header):
     names = re.findall(r"DS4X_API [\w\s*]*?\b(ds4x_\w+)\(", header.read_text())
     assert len(names) >= 40
     assert [name for name in names if not hasattr(loaded.lib, name)] == []
+
+
+def test_no_function_is_looked_up_under_a_lock_that_the_thread_of_a_finalizer_may_hold(loaded):
+    fresh = native.Native(loaded.path)
+    calls = []
+
+    def finalize():
+        calls.append(fresh.lib.ds4x_engine_close)
+
+    with fresh.ffi._lock:
+        thread = threading.Thread(target=finalize, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert calls
 
 
 def test_declarations_hold_no_preprocessor_and_no_cplusplus(header):
