@@ -114,10 +114,18 @@ class ChatDS4(Adapter, BaseChatModel):
 
     @translate_errors()
     def _asked(self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
-        overrides = {name: value for name, value in kwargs.items() if name != "stream"}
+        overrides = {name: value for name, value in kwargs.items() if name not in ("stream", "streaming")}
         if stop is not None:
             overrides["stop"] = stop
         return self._request(openai_forms(overrides), messages=to_core(messages))
+
+    @override
+    def _should_stream(self, *, async_api: bool, run_manager: Any = None, **kwargs: Any) -> bool:
+        asked = kwargs.pop("streaming", None)
+        if asked is not None and asked != self.streaming:
+            other = self.model_copy(update={"streaming": asked})
+            return other._should_stream(async_api=async_api, run_manager=run_manager, **kwargs)
+        return super()._should_stream(async_api=async_api, run_manager=run_manager, **kwargs)
 
     @override
     def _generate(

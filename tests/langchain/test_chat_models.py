@@ -92,6 +92,25 @@ def test_streaming_field_gives_the_same_message_and_tokens_to_handlers(llm):
     assert "".join(tokens) == ANSWER
 
 
+@pytest.mark.parametrize("of_call", [True, False])
+async def test_streaming_of_a_call_wins_over_the_field(llm, of_call):
+    tokens = []
+
+    class Handler(BaseCallbackHandler):
+        def on_llm_new_token(self, token, **kwargs):
+            tokens.append(token)
+
+    model = ChatDS4(model="ds4-tiny", temperature=0, streaming=not of_call)
+    config = {"callbacks": [Handler()]}
+    answers = [
+        model.invoke(QUESTION, config=config, streaming=of_call),
+        await model.ainvoke(QUESTION, config=config, streaming=of_call),
+    ]
+    assert [answer.text for answer in answers] == [ANSWER, ANSWER]
+    assert "".join(tokens) == (ANSWER * 2 if of_call else "")
+    assert "".join(chunk.text for chunk in model.stream(QUESTION, streaming=of_call)) == ANSWER
+
+
 def test_only_the_last_chunk_carries_what_must_not_add_up(llm):
     chunks = list(llm.stream(QUESTION))
     assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
