@@ -279,7 +279,7 @@ def build_request(
         overrides: Options of the call, of `REQUEST_OPTIONS` and `CALL_OPTIONS`. None lifts `max_tokens`,
             `max_thinking_tokens` and `timeout` and unfixes `seed`; for the others it keeps the adapter's value. A
             `reasoning_effort` without `thinking` is one with `thinking="auto"`. `tool_choice` may be True, which is
-            "required", and False or "", which say nothing.
+            "required", and False or "", which say nothing; a dict of it may have "disable_parallel_tool_use".
         messages: The conversation, or nothing when `prompt` is given.
         prompt: A formatted prompt. Whether the model thinks is for it to say, whatever the adapter's `thinking` is.
 
@@ -301,6 +301,8 @@ def build_request(
         known["thinking"] = values.get("reasoning_effort") is not None
     if prompt is not None and given.get("thinking") in (None, "auto"):
         del known["thinking"]
+    if isinstance(choice, Mapping) and choice.get("disable_parallel_tool_use"):
+        known["parallel_tool_calls"] = False
     sampling = Sampling(**{name: known.pop(name) for name in _SAMPLING if name in known})
     known.update(
         stop=() if stop is None else (stop,) if isinstance(stop, str) else stop,

@@ -137,9 +137,16 @@ def test_tools_of_a_call_are_taken_in_every_form_too(llm):
     assert call["name"] == "get_weather"
 
 
-def test_parallel_calls_can_be_ruled_out(llm):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tool_choice": "any", "parallel_tool_calls": False},
+        {"tool_choice": {"type": "any", "disable_parallel_tool_use": True}},
+    ],
+)
+def test_parallel_calls_can_be_ruled_out(llm, options):
     # A bias towards going on shows that the grammar forbids it.
-    bound = llm.bind_tools([get_weather], tool_choice="any", parallel_tool_calls=False)
+    bound = llm.bind_tools([get_weather], **options)
     for seed in range(4):
         assert len(bound.invoke("Weather in Paris, Rome and Oslo?", temperature=2.0, seed=seed).tool_calls) == 1
 
