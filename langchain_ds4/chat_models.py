@@ -263,6 +263,12 @@ class ChatDS4(Adapter, BaseChatModel):
         return {**identity(self.model, self._load_options(), self.engine), **params}
 
     @override
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        # A class or function would be in the key of a response cache by its name, whatever its schema is.
+        with translate_errors():
+            return super()._get_llm_string(stop, **openai_forms(kwargs))
+
+    @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop if stop is not None else self.stop, **kwargs)
         return {**params, "ls_provider": "ds4", "ls_model_name": kwargs.get("model") or self._model_name()}

@@ -23,7 +23,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Sys
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, RunnableParallel
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from ds4_core import DS4Error, Engine, Model, ModelFormatError, UnsupportedError, errors
 from ds4_core.chat import Message, encode_messages
@@ -516,6 +516,15 @@ def test_response_cache_answers_the_same_model_only():
         assert engine.forwards == forwards
         ChatDS4(engine=engine, temperature=0, max_tokens=2, cache=cache).invoke(QUESTION)
         assert engine.forwards > forwards
+
+
+def test_response_cache_tells_classes_of_one_name_apart():
+    llm = ChatDS4(model="ds4-tiny", temperature=0, cache=InMemoryCache())
+    kinds = [create_model("Answer", value=(kind, ...)) for kind in (int, bool)]
+    first, second = (llm.invoke(QUESTION, response_format=kind).text for kind in kinds)
+    kinds[0].model_validate_json(first, strict=True)
+    kinds[1].model_validate_json(second, strict=True)
+    assert llm.invoke(QUESTION, response_format=kinds[0]).usage_metadata["total_cost"] == 0
 
 
 def test_response_cache_tells_engines_with_other_options_apart():
