@@ -25,6 +25,7 @@ from ds4_core.chat.adapter import Adapter
 from ds4_core.chat.engines import identity
 from ds4_core.chat.protocol import DEFAULT_EFFORT, EFFORTS
 from ds4_core.chat.tools import as_tool, choice_of
+from ds4_core.types import checked_bool
 from langchain_ds4._content_blocks import ProtocolEvents
 from langchain_ds4._errors import translate_errors
 from langchain_ds4._messages import Chunks, from_result, to_core
@@ -33,6 +34,8 @@ from langchain_ds4._structured import openai_forms, structured
 if TYPE_CHECKING:
     from langchain_protocol.protocol import MessagesData
 
+# Options of a call that say how it is answered, not what: LangChain acts on them.
+_STREAMED = ("stream", "streaming")
 # Of a model's profile.
 _ABLE = (
     "text_inputs text_outputs reasoning_output tool_calling tool_choice tool_call_streaming structured_output "
@@ -114,7 +117,10 @@ class ChatDS4(Adapter, BaseChatModel):
 
     @translate_errors()
     def _asked(self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
-        overrides = {name: value for name, value in kwargs.items() if name not in ("stream", "streaming")}
+        overrides = {name: value for name, value in kwargs.items() if name not in _STREAMED}
+        for name in _STREAMED:
+            if kwargs.get(name) is not None:
+                checked_bool(name, kwargs[name])
         if stop is not None:
             overrides["stop"] = stop
         return self._request(openai_forms(overrides), messages=to_core(messages))

@@ -97,7 +97,7 @@ class Step:
             return
         moved = sum(float((a.float() - b.float()).norm()) for a, b in zip(after, before, strict=True))
         apart = sum(float((x.float() - a.float()).norm()) for x, a in zip(changing, after, strict=True))
-        say(say(f"graph of the step: it differs by {apart:.3g} where the step moved {moved:.3g}"))
+        say(f"graph of the step: it differs by {apart:.3g} where the step moved {moved:.3g}")
         if apart < 0.4 * moved:
             self._graph = graph
         else:

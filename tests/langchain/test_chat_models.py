@@ -111,6 +111,13 @@ async def test_streaming_of_a_call_wins_over_the_field(llm, of_call):
     assert "".join(chunk.text for chunk in model.stream(QUESTION, streaming=of_call)) == ANSWER
 
 
+@pytest.mark.parametrize("name", ["stream", "streaming"])
+@pytest.mark.parametrize("value", ["yes", 1, "false"])
+def test_whether_a_call_streams_is_true_or_false(llm, name, value):
+    with pytest.raises(ModelInvalidRequestError, match=f"{name} is {value!r}"):
+        llm.invoke(QUESTION, **{name: value})
+
+
 def test_only_the_last_chunk_carries_what_must_not_add_up(llm):
     chunks = list(llm.stream(QUESTION))
     assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
