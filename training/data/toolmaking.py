@@ -19,6 +19,7 @@ from training.data.parameters import (
     spoken,
 )
 from training.data.words import Phrases, Words
+from training.data.written_tools import written_tool
 
 _ASKING = (
     "get",
@@ -581,7 +582,12 @@ def _varied_name(w: Words, name: str) -> str:
 def any_tool(w: Words) -> Tool:
     """A tool of any kind."""
     return w.weighted(
-        (0.36, random_tool), (0.36, intent_tool), (0.12, function_tool), (0.06, no_argument_tool), (0.1, creation_tool)
+        (0.6, written_tool),
+        (0.12, random_tool),
+        (0.12, intent_tool),
+        (0.06, function_tool),
+        (0.03, no_argument_tool),
+        (0.07, creation_tool),
     )(w)
 
 

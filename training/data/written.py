@@ -311,7 +311,7 @@ def line_of(w: Words, area: str) -> Line:
 
 def said(w: Words, template: str, *, rough: bool = True) -> str:
     """A template as somebody says it: in training often varied, as `Words.template` does."""
-    return template if w.heldout or not w.chance(0.5) else vary(w.rng, template, rough=rough)
+    return template if w.heldout or not w.chance(0.4) else vary(w.rng, template, rough=rough)
 
 
 # -- checking ----------------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
 
     Args:
         check: "kind" is "text" (the very text), "calls" (these tools with these arguments in this order), "json" (this
-            value), "react" (this action and input, or this answer) or "holds" (a text with these words in it, whatever
-            their case).
+            value), "react" (this action and input, or this answer), "holds" (a text with these words in it, whatever
+            their case) or "holds_all" (a text with each of these in it).
         result: What the model said.
     """
     kind, expected = check["kind"], check["expected"]
@@ -30,6 +30,8 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
         return _react(result.text) == _react(expected)
     if kind == "holds":
         return bool(expected.lower() in result.text.lower())
+    if kind == "holds_all":
+        return all(words.lower() in result.text.lower() for words in expected)
     return bool(result.text == expected)
 
 

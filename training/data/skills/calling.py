@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from training.data.example import Chat, Example
-from training.data.results import any_result, error_result, good_result
 from training.data.skills.openings import chat_for, plain_turn, small_talk_turn, system_text
 from training.data.toolmaking import (
     Listing,
@@ -20,6 +19,7 @@ from training.data.toolmaking import (
     several_tools,
 )
 from training.data.words import Phrases, Words
+from training.data.written_tools import follow_up, tool_result, written_tool
 
 _CALL_THOUGHTS = Phrases(
     "I need {name} here: {call}.", "The user wants {call}.", "{name} fits. I call {call}.", "This needs a tool. {call}."
@@ -45,9 +45,9 @@ def call_turn(w: Words, chat: Chat, tool: Tool, request: str | None = None, **ch
     chat.calls([(tool.name, tool.arguments)], call_thought(w, tool), **check)
 
 
-def result_turn(w: Words, chat: Chat, *, failed: bool | None = None) -> None:
-    """A result of the newest call, and the answer about it."""
-    result = any_result(w) if failed is None else error_result(w) if failed else good_result(w)
+def result_turn(w: Words, chat: Chat, tool: Tool, *, failed: bool | None = None) -> None:
+    """A result of the newest call, one of `tool`, and the answer about it."""
+    result = tool_result(w, tool, failed=failed)
     chat.result(result.text)
     chat.answer(result.answer, w.say(_RESULT_THOUGHTS))
 
@@ -56,8 +56,9 @@ def _history(w: Words, chat: Chat, tools: list[Tool]) -> None:
     """Turns before the last one: calls with results, small talk."""
     for _ in range(w.pick((0, 0, 0, 0, 1, 1, 2)) if not w.heldout else w.pick((0, 0, 0, 0, 1))):
         if w.chance(0.6):
-            call_turn(w, chat, w.pick(tools))
-            result_turn(w, chat)
+            tool = w.pick(tools)
+            call_turn(w, chat, tool)
+            result_turn(w, chat, tool)
         else:
             plain_turn(w, chat)
 
@@ -76,8 +77,12 @@ def _calling(w: Words, skill: str, wanted: Tool, tools: list[Tool]) -> Example:
     if not w.heldout:
         # The prompt with the tools is long: several targets share it.
         x = w.rng.random()
-        if x < 0.55:
-            result_turn(w, chat)
+        if x < 0.6:
+            result_turn(w, chat, wanted)
+            if w.chance(0.4) and (following := follow_up(w, wanted)):
+                call_turn(w, chat, following)
+                if w.chance(0.4):
+                    result_turn(w, chat, following)
             if w.chance(0.45):
                 if others and w.chance(0.6):
                     call_turn(w, chat, w.pick(others))
@@ -101,7 +106,7 @@ def several(w: Words) -> Example:
 def similar(w: Words) -> Example:
     """The tools offered resemble each other: one verb or one noun, different by the other."""
     tools: dict[str, Tool] = {}
-    make = w.pick((random_tool, random_tool, intent_tool, function_tool))
+    make = w.pick((random_tool, random_tool, intent_tool, function_tool, written_tool))
     while len(tools) < w.between(2, 4):
         tool = make(w)
         tools.setdefault(tool.name, tool)

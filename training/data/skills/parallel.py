@@ -6,7 +6,6 @@ from training.data.example import Chat, Example
 from training.data.intents import INTENTS
 from training.data.parameters import Parameter, cased, listed
 from training.data.phrasing import joined_requests
-from training.data.results import any_result
 from training.data.skills.calling import call_turn, result_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.toolmaking import (
@@ -14,12 +13,12 @@ from training.data.toolmaking import (
     Tool,
     any_tool,
     call_text,
-    function_tool,
     intent_tool,
     random_tool,
     several_tools,
 )
 from training.data.words import Phrases, Words
+from training.data.written_tools import calls_of_one, tool_result, written_tool
 
 _JOINS = Phrases(
     "{a} and {b}",
@@ -162,18 +161,26 @@ def _listed(w: Words) -> tuple[list[Tool], list[Tool], str]:
     return [calls[0]], calls, request
 
 
+def clause_tool(w: Words) -> Tool:
+    """A hand-written tool whose request is a clause."""
+    return written_tool(w, clause=True)
+
+
 def parallel(w: Words) -> Example:
     """Two to four calls in one turn, of one tool or of several."""
     chat = chat_for(w, share=0.1)
     chat.system(system_text(w, 0.35))
     x = w.rng.random()
     request = ""
-    if x < 0.25:
+    if x < 0.1:
         tools, calls, request = _listed(w)
-    elif x < 0.45:
+    elif x < 0.17:
         tools, calls = _same_tool(w)
+    elif x < 0.45:
+        calls, request = calls_of_one(w)
+        tools = [calls[0]]
     else:
-        make = w.pick((any_tool, any_tool, intent_tool, random_tool, function_tool))
+        make = w.pick((any_tool, any_tool, clause_tool, clause_tool, clause_tool, intent_tool, random_tool))
         calls = []
         while len(calls) < w.pick((2, 2, 2, 2, 3, 3)):
             tool = make(w)
@@ -203,17 +210,18 @@ def parallel(w: Words) -> Example:
         w.say(_THOUGHTS, k=len(calls), c="; ".join(call_text(call.name, call.arguments) for call in calls)),
     )
     if not w.heldout and w.chance(0.65):
-        answer_results(w, chat, len(calls))
+        answer_results(w, chat, calls)
         if w.chance(0.25) and calls[0].request:
-            call_turn(w, chat, w.pick(calls))
-            result_turn(w, chat)
+            tool = w.pick(calls)
+            call_turn(w, chat, tool)
+            result_turn(w, chat, tool)
     return chat.example("tool_parallel", heldout=w.heldout)
 
 
-def answer_results(w: Words, chat: Chat, n: int) -> None:
+def answer_results(w: Words, chat: Chat, calls: list[Tool]) -> None:
     """Results of the newest calls, in any order, and an answer with a line for each."""
-    results = [any_result(w) for _ in range(n)]
-    order = w.shuffled(range(n)) if w.chance(0.2) else range(n)
+    results = [tool_result(w, call) for call in calls]
+    order = w.shuffled(range(len(calls))) if w.chance(0.2) else range(len(calls))
     for which in order:
         chat.result(results[which].text, which)
     chat.answer("\n".join(result.answer for result in results), "All results are there. I report each.")
@@ -228,5 +236,5 @@ def several_results(w: Words) -> Example:
     calls = [w.pick(tools) for _ in range(w.pick((2, 2, 2, 3)))]
     chat.user(" ".join(call.request if call.request[-1] in ".?!" else call.request + "." for call in calls))
     chat.calls([(call.name, call.arguments) for call in calls], "Several calls.", train=False)
-    answer_results(w, chat, len(calls))
+    answer_results(w, chat, calls)
     return chat.example("result_several", heldout=w.heldout)

@@ -26,6 +26,7 @@ from training.data.skills.context import UNKNOWN, distinct, found_thought
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.toolmaking import Listing, Tool, any_tool, call_text, lowered, several_tools
 from training.data.words import Phrases, Words
+from training.data.written_tools import tool_result
 
 _THOUGHTS = Phrases(
     "The tool returned a result. I report it.",
@@ -34,8 +35,8 @@ _THOUGHTS = Phrases(
 )
 
 
-def _called(w: Words, chat: Chat, *, train: bool) -> None:
-    """A request and a call, the tools set."""
+def _called(w: Words, chat: Chat, *, train: bool) -> Tool:
+    """A request and a call, the tools set; the tool that is called."""
     chat.system(system_text(w, 0.35))
     wanted = any_tool(w)
     tools = several_tools(w, w.pick((1, 1, 1, 2, 2, 3)), wanted)
@@ -45,13 +46,14 @@ def _called(w: Words, chat: Chat, *, train: bool) -> None:
     chat.user(wanted.request)
     text = w.pick(("I look it up.", "One moment.", "Let me check.", "I use a tool for this.")) if w.chance(0.06) else ""
     chat.calls([(wanted.name, wanted.arguments)], call_thought(w, wanted), text=text, train=train and not text)
+    return wanted
 
 
 def from_result(w: Words) -> Example:
     """The answer says what the result says."""
     chat = chat_for(w, share=0.12)
-    _called(w, chat, train=not w.heldout)
-    result = good_result(w)
+    wanted = _called(w, chat, train=not w.heldout)
+    result = tool_result(w, wanted, failed=False)
     chat.result(result.text)
     chat.answer(result.answer, w.say(_THOUGHTS))
     if not w.heldout and w.chance(0.35):
@@ -62,8 +64,8 @@ def from_result(w: Words) -> Example:
 def from_error(w: Words) -> Example:
     """The answer reports the failure."""
     chat = chat_for(w, share=0.12)
-    _called(w, chat, train=not w.heldout)
-    result = error_result(w)
+    wanted = _called(w, chat, train=not w.heldout)
+    result = tool_result(w, wanted, failed=True)
     chat.result(result.text)
     chat.answer(result.answer, "The tool failed. I say so.")
     return chat.example("result_error", heldout=w.heldout)

@@ -1,0 +1,264 @@
+"""Tools written by hand, as the generator's `Tool`: requests, several calls at once, results, and what follows them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from training.data.parameters import Parameter, Tool, cased, described, listed, spoken
+from training.data.results import Result, any_result, dumped, error_result, good_result
+from training.data.words import Phrases, Words
+from training.data.written import Line, Slots, line_of, said, slots_of
+
+_AREA = "tools"
+_WRAPS = Phrases(
+    "{C}.",
+    "{C}",
+    "{C}!",
+    "Please {c}.",
+    "Can you {c}?",
+    "Could you please {c}?",
+    "I need you to {c}.",
+    "I'd like you to {c}",
+    "{C}, please.",
+    "Would you {c}, please?",
+    "Go ahead and {c}.",
+    "We need to {c}.",
+    "Time to {c}.",
+    "Be so kind as to {c}.",
+    "I want to {c}.",
+    "Help me {c}.",
+    "My task for you: {c}.",
+    "Let's {c}.",
+    "Would it be possible to {c}?",
+    "Use the tool to {c}.",
+    "Make sure to {c}.",
+    "Don't forget to {c}.",
+)
+#: Kinds of slots whose values can stand in a list: "the weather in Rome, Oslo and Lima".
+_LISTABLE = frozenset(("city", "place", "country", "person", "full", "first", "company", "product", "word", "noun", "code", "file"))  # fmt: skip
+
+
+def _name(w: Words, line: Line) -> str:
+    x = w.rng.random()
+    name: str = line["name"] if x < 0.5 or not line.get("also") else w.pick(line["also"])
+    if x > 0.9:
+        word = w.pick((w.noun(), w.syllables(), w.adjective(), "tool", "v2", "api", "service", "helper"))
+        name = f"{name}_{word}" if w.chance(0.6) else f"{word}_{name}"
+    return cased(w, name)
+
+
+def _key(w: Words, own: str, also: list[str], used: set[str]) -> str:
+    x = w.rng.random()
+    name = own if x < 0.6 or not also else w.pick(also)
+    if x > 0.93:
+        name = f"{name}_{w.pick((w.noun(), 'value', 'name', w.adjective()))}"
+    name = cased(w, name)
+    while name in used:
+        name = f"{name}_{w.noun()}"
+    used.add(name)
+    return name
+
+
+def _typed(schema: dict[str, Any], value: Any) -> Any:
+    """A slot's value as the schema wants it: numbers of a string parameter are its text."""
+    kind = schema.get("type")
+    if kind == "string" and not isinstance(value, str):
+        return str(value)
+    return value
+
+
+def _arguments(line: Line, template: str, fixed: dict[str, Any], slots: Slots, suffix: str = "") -> dict[str, Any]:
+    """What a request passes, by the line's own names: its slots, and what is said beside them."""
+    there = set(slots_of(template))
+    out: dict[str, Any] = {}
+    for own, spec in line["params"].items():
+        schema = spec.get("schema") or {"type": spec["type"]}
+        if own in fixed:
+            out[own] = _typed(schema, slots.value(fixed[own]))
+        elif own + suffix in there:
+            out[own] = _typed(schema, slots.get(own + suffix))
+        elif own in there:
+            out[own] = _typed(schema, slots.get(own))
+    return out
+
+
+def _required(line: Line) -> set[str]:
+    return {own for own, spec in line["params"].items() if not spec.get("optional")}
+
+
+def _named(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments by the names that this tool has for the line's."""
+    names: dict[str, str] = tool.extra["names"]
+    return {names[own]: arguments[own] for own in names if own in arguments}
+
+
+def _split(wording: Any) -> tuple[str, dict[str, Any]]:
+    return (wording, {}) if isinstance(wording, str) else (wording[0], wording[1])
+
+
+def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = None) -> Tool:
+    """A tool with a request for it.
+
+    Args:
+        line: Which; any one if None.
+        clause: Whether the request is a clause that others can be joined with; by chance if None.
+    """
+    line = line or line_of(w, _AREA)
+    slots = Slots(w, line.get("slots"))
+    clauses = line.get("clauses") or []
+    as_clause = bool(clauses) and (w.chance(0.25) if clause is None else clause)
+    template, fixed = _split(line.one(w, clauses if as_clause else line["requests"]))
+    template = said(w, template, rough=not as_clause)
+    arguments = _arguments(line, template, fixed, slots)
+    text = slots.fill(template)
+    used: set[str] = set()
+    names: dict[str, str] = {}
+    parameters: list[Parameter] = []
+    for own, spec in line["params"].items():
+        if spec.get("optional") and own not in arguments and w.chance(0.3):
+            continue
+        names[own] = _key(w, own, spec.get("also", []), used)
+        schema = dict(spec.get("schema") or {"type": spec["type"]})
+        if "description" not in schema:
+            if spec.get("say") and w.chance(0.6):
+                schema["description"] = w.pick(spec["say"])
+            elif about := described(w, names[own], spoken(line["name"])) if w.chance(0.3) else "":
+                schema["description"] = about
+        parameters.append(Parameter(names[own], schema, arguments.get(own), "", required=not spec.get("optional")))
+    if w.chance(0.08):
+        w.rng.shuffle(parameters)
+        names = {own: names[own] for p in parameters for own in names if names[own] == p.name}
+    description = "" if w.chance(0.06) else line.one(w, line["does"])
+    short = text if as_clause else text[:1].lower() + text[1:] if text[1:2].islower() else text
+    request = w.ask(_WRAPS, c=text, C=text[:1].upper() + text[1:]) if as_clause else text
+    extra = {"line": line, "slots": slots, "names": names, "own": arguments}
+    tool = Tool(_name(w, line), description, parameters, {}, request, line["name"], short.rstrip(".?!"), extra)
+    tool.arguments = _named(tool, arguments)
+    return tool
+
+
+def tool_result(w: Words, tool: Tool, *, failed: bool | None = None) -> Result:
+    """What a tool returns; of a hand-written one mostly what is written for it.
+
+    Args:
+        failed: Whether it fails; by chance if None.
+    """
+    line: Line | None = tool.extra.get("line")
+    if line is None or w.chance(0.12):
+        return any_result(w) if failed is None else error_result(w) if failed else good_result(w)
+    errors, results = line.get("errors") or [], line.get("results") or []
+    if failed is None:
+        failed = w.chance(0.12)
+    some = errors if failed and errors else results or errors
+    if not some:
+        return any_result(w)
+    chosen = line.one(w, some)
+    slots = _of_call(w, tool)
+    if any(slot not in slots.values and slot in line["params"] for slot in _all_slots(chosen)):
+        return any_result(w)  # it speaks of an argument that this call does not pass
+    value = slots.value(chosen["result"])
+    text = value if isinstance(value, str) else dumped(w, value) if isinstance(value, dict | list) else str(value)
+    return Result(text, slots.fill(chosen["answer"]), value if isinstance(value, dict) else None)
+
+
+def _all_slots(chosen: dict[str, Any]) -> list[str]:
+    return [slot for text in _texts([chosen["result"], chosen["answer"]]) for slot in slots_of(text)]
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _texts(item)]
+    return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
+
+
+def _of_call(w: Words, tool: Tool) -> Slots:
+    """The slots of one call: those of its own arguments, whatever request they came from."""
+    first: Slots = tool.extra["slots"]
+    slots = Slots(w, first.kinds)
+    own: dict[str, Any] = tool.extra["own"]
+    slots.values = {slot: value for slot, value in first.values.items() if "#" not in slot} | {
+        slot: value for slot, value in own.items() if isinstance(value, str | int | float)
+    }
+    return slots
+
+
+def another_call(tool: Tool, arguments: dict[str, Any], request: str = "", short: str = "") -> Tool:
+    """The same tool with other arguments, given by the line's own names."""
+    made = replace(tool, request=request, short=short, extra={**tool.extra, "own": arguments})
+    made.arguments = _named(made, arguments)
+    return made
+
+
+def follow_up(w: Words, tool: Tool) -> Tool | None:
+    """A next request for the tool with some arguments changed, where one is written."""
+    line: Line | None = tool.extra.get("line")
+    if line is None or not line.get("follow"):
+        return None
+    template, changed = _split(line.one(w, line["follow"]))
+    slots: Slots = tool.extra["slots"]
+    before = slots.values
+    slots.values = {**{k: v for k, v in before.items() if "#" not in k}}
+    try:
+        request = slots.fill(said(w, template))
+        fresh = {own: slots.value(value) for own, value in changed.items() if own in tool.extra["names"]}
+    finally:
+        slots.values = before
+    if not fresh or len(fresh) != len(changed):
+        return None
+    own = {**tool.extra["own"], **fresh}
+    return another_call(tool, {k: own[k] for k in line["params"] if k in own}, request)
+
+
+def calls_of_one(w: Words) -> tuple[list[Tool], str]:
+    """Several calls of one tool, and the request for all of them."""
+    while True:
+        line = line_of(w, _AREA)
+        if line.get("twice") and (w.chance(0.6) or not (made := _in_a_list(w, line))):
+            if made := _twice(w, line):
+                return made
+        elif made := _in_a_list(w, line):
+            return made
+
+
+def _twice(w: Words, line: Line) -> tuple[list[Tool], str] | None:
+    tool = written_tool(w, line)
+    template, fixed = _split(line.one(w, line["twice"]))
+    slots: Slots = tool.extra["slots"]
+    slots.values = {}
+    request = slots.fill(said(w, template))
+    n = 3 if any(slot.endswith("#3") for slot in slots_of(template)) else 2
+    suffixes = ["", "#2", "#3"][:n]
+    calls = []
+    for suffix in suffixes:
+        own = _arguments(line, template, fixed, slots, suffix)
+        if not _required(line) <= set(own):
+            return None
+        calls.append(another_call(tool, own))
+    if any(set(call.extra["own"]) - set(tool.extra["names"]) for call in calls):
+        return None  # an optional parameter that this tool does not offer
+    return calls, request
+
+
+def _in_a_list(w: Words, line: Line) -> tuple[list[Tool], str] | None:
+    """ "The weather in Rome, Oslo and Lima": a request with several values for its only slot."""
+    if len(line["params"]) != 1:
+        return None
+    (own,) = line["params"]
+    if line.get("slots", {}).get(own) not in _LISTABLE:
+        return None
+    tool = written_tool(w, line)
+    template, fixed = _split(line.one(w, line["requests"]))
+    if fixed or slots_of(template) != [own] or any(quote in template for quote in "'\"`"):
+        return None
+    slots: Slots = tool.extra["slots"]
+    n = w.pick((2, 2, 2, 3, 3, 4))
+    slots.values = {}
+    items = [slots.get(own)] + [slots.get(f"{own}#{i}") for i in range(2, n + 1)]
+    last = w.pick(("and", "and", "and", "&", "as well as", "and also"))
+    slots.values[own] = listed(items, last)
+    request = slots.fill(said(w, template))
+    slots.values[own] = items[0]
+    return [another_call(tool, {own: item}) for item in items], request
