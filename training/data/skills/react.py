@@ -4,17 +4,48 @@ from __future__ import annotations
 
 import json
 
-from training.data.example import Example
+from training.data.example import Chat, Example
+from training.data.parameters import Tool
 from training.data.prompts import default
-from training.data.results import any_result
+from training.data.results import Result, any_result
 from training.data.skills.openings import chat_for
 from training.data.skills.talk import exchange
-from training.data.toolmaking import Listing, Tool, any_tool, several_tools
-from training.data.words import Words
+from training.data.toolmaking import Listing, any_tool, lowered, several_tools
+from training.data.words import Phrases, Words
+from training.data.written_tools import follow_up, tool_result, written_tool
 
 NEED = "Thought: The current language of the user is: English. I need to use a tool to help me answer the question."
 ENOUGH = "Thought: I can answer without using any more tools. I'll use the user's language to answer"
 UNABLE = "Thought: I cannot answer the question with the provided tools."
+_THEN = Phrases(
+    "{A}, and then {b}.",
+    "{A}. After that, {b}.",
+    "First {a}, then {b}.",
+    "{A} and {b}",
+    "{A}; {b} afterwards, please.",
+    "{A}. Once that's done, {b}.",
+    "Two things: {a}, and {b}.",
+    "{A}, next {b}.",
+    "Please {a} and also {b}.",
+    "{A}! And {b}!",
+)
+_BOTH = Phrases(
+    "{r} {s}",
+    "{r}\n{s}",
+    "{r} And then: {s}",
+    "{r} After that: {s}",
+    "Two things. {r} {s}",
+    "1. {r}\n2. {s}",
+    "{r} One more thing: {s}",
+    "{r} Also: {s}",
+)
+_NO_TOOL = Phrases(
+    "I cannot do that with the tools I have.",
+    "I have no tool for that.",
+    "Sorry, none of my tools can do that.",
+    "My tools do not allow that.",
+    "I am not able to do that with my tools.",
+)
 
 
 def _description(w: Words, listing: Listing, tool: Tool) -> str:
@@ -41,53 +72,139 @@ def action(tool: Tool) -> str:
     return f"{NEED}\nAction: {tool.name}\nAction Input: {json.dumps(tool.arguments, ensure_ascii=False)}"
 
 
-def _past_action(w: Words, tool: Tool) -> str:
+def past_action(tool: Tool) -> str:
     """The same as the agent writes it into later prompts: the arguments as Python shows them."""
-    del w
     return f"{NEED}\nAction: {tool.name}\nAction Input: {tool.arguments}"
 
 
+def _tools(w: Words) -> list[Tool]:
+    """The tools of an agent, each with a request: mostly hand-written ones."""
+    n = w.pick((1, 1, 2, 2, 3, 4))
+    if not w.chance(0.7):
+        return several_tools(w, n, any_tool(w))
+    tools: dict[str, Tool] = {}
+    topics: set[str] = set()
+    for _ in range(4 * n):
+        tool = any_tool(w) if tools and w.chance(0.12) else written_tool(w)
+        if tool.name not in tools and tool.topic not in topics:
+            tools[tool.name] = tool
+            topics.add(tool.topic)
+        if len(tools) == n:
+            break
+    return list(tools.values())
+
+
+def _request(w: Words, tools: list[Tool]) -> str:
+    """What the user wants: what one tool does, or two."""
+    if len(tools) == 1:
+        return tools[0].request
+    first, second = (tool.request if tool.request[-1:] in ".?!" else f"{tool.request}." for tool in tools)
+    if "?" in first[-3:] + second[-3:] or w.chance(0.25):
+        return w.say(_BOTH, r=first, s=second)
+    a, b = (tool.short or lowered(tool.request).rstrip(".?!") for tool in tools)
+    return w.say(_THEN, a=a, A=a[:1].upper() + a[1:], b=b)
+
+
+class _Turn:
+    """One turn of the user: the steps that follow, as the agent shows them while the turn lasts and later."""
+
+    def __init__(self, w: Words, chat: Chat, request: str, *, past: bool) -> None:
+        self._w, self._chat, self._past = w, chat, past
+        self._steps: list[str] = []
+        chat.user(request)
+
+    def call(self, tool: Tool, *, last: bool = False) -> None:
+        """The step that calls a tool; one that is not the last may stand there as later prompts show it."""
+        self._steps.append(past_action(tool))
+        if self._past:
+            return
+        if not last and self._w.chance(0.5):
+            # What later prompts show is not what is to be written: then it is no target.
+            self._chat.answer(past_action(tool), train=past_action(tool) == action(tool))
+        else:
+            self._chat.answer(action(tool), kind="react")
+
+    def observe(self, text: str) -> None:
+        """What the tool returned."""
+        self._steps.append(f"Observation: {text}")
+        if not self._past:
+            self._chat.user(self._steps[-1])
+
+    def end(self, answer: str, thought: str = ENOUGH) -> None:
+        """The answer; of a past turn the whole of it in one message."""
+        self._steps.append(f"{thought}\nAnswer: {answer}")
+        if self._past:
+            self._chat.answer("\n".join(self._steps), train=len(self._steps) == 1)
+        else:
+            self._chat.answer(self._steps[-1], kind="react")
+
+
+def _result(w: Words, tool: Tool) -> Result:
+    return tool_result(w, tool) if tool.extra.get("line") is not None else any_result(w)
+
+
+def _work(w: Words, chat: Chat, used: list[Tool], request: str, *, past: bool, whole: bool) -> None:
+    """A turn with one tool or two; unless it must be whole, it may end with a call."""
+    turn = _Turn(w, chat, request, past=past)
+    stop = len(used) if whole else w.pick((0, 0, *range(1, len(used)), len(used)))
+    answers: list[str] = []
+    for at, tool in enumerate(used):
+        turn.call(tool, last=at == stop)
+        if at == stop:
+            return
+        result = _result(w, tool)
+        turn.observe(result.text)
+        answers.append(result.answer)
+    turn.end(" ".join(answer if answer[-1:] in ".!?" or len(answers) == 1 else f"{answer}." for answer in answers))
+
+
+def _talk(w: Words, chat: Chat, *, past: bool) -> None:
+    """A turn that needs no tool."""
+    user, answer, *_ = exchange(w, offered=chat.messages[0]["content"].lower())
+    turn = _Turn(w, chat, user, past=past)
+    turn.end(answer)
+
+
+def _beyond(w: Words, chat: Chat, tools: list[Tool]) -> bool:
+    """A request that none of the tools is for; whether one was found."""
+    other = written_tool(w)
+    if any(other.topic == tool.topic or other.name == tool.name for tool in tools):
+        return False
+    turn = _Turn(w, chat, other.request, past=False)
+    turn.end(w.say(_NO_TOOL), UNABLE)
+    return True
+
+
 def react(w: Words) -> Example:
-    """A step of the agent: an action, the answer after an observation, or an answer at once."""
+    """Steps of the agent: actions, answers after observations, and answers at once."""
     chat = chat_for(w, share=0.0)
-    tool = any_tool(w)
-    tools = several_tools(w, w.pick((1, 1, 2, 3)), tool)
+    tools = _tools(w)
     chat.system(header(w, w.shuffled(tools)))
-    if w.chance(0.12):
-        user, answer, *_ = exchange(w, offered=chat.messages[0]["content"].lower())
-        chat.user(user)
-        chat.answer(answer, train=False)
-    if w.chance(0.22):
-        user, answer, *_ = exchange(w, offered=chat.messages[0]["content"].lower())
-        chat.user(user)
-        chat.answer(f"{ENOUGH}\nAnswer: {answer}", kind="react")
-        return chat.example("react", heldout=w.heldout)
-    chat.user(tool.request)
-    chat.answer(action(tool), kind="react")
-    if w.chance(0.45):
-        if w.chance(0.7) and chat.messages[-1]["train"]:
-            past = _past_action(w, tool)
-            if past != chat.messages[-1]["content"]:
-                # What later prompts show is not what is to be written: then only the answer is a target.
-                chat.messages[-1] = {"role": "assistant", "content": past, "train": False}
-        if w.chance(0.18) and len(tools) > 1:
-            other = next(one for one in tools if one is not tool)
-            first = chat.messages[-2]
-            first["content"] = f"{first['content'].rstrip('.')}. Then {other.request[0].lower()}{other.request[1:]}"
-            chat.user(f"Observation: {any_result(w).text}")
-            chat.answer(action(other), kind="react")
-            return chat.example("react", heldout=w.heldout)
-        result = any_result(w)
-        chat.user(f"Observation: {result.text}")
-        chat.answer(f"{ENOUGH}\nAnswer: {result.answer}", kind="react")
-    if not w.heldout and w.chance(0.6):
+    fresh = w.shuffled(tools)
+    before = w.pick((0, 0, 0, 0, 1, 1, 2)) if not w.heldout else w.pick((0, 0, 0, 1))
+    newest: Tool | None = None
+    for _ in range(before):
+        past = w.heldout or w.chance(0.6)
+        if len(fresh) > 1 and w.chance(0.7):
+            newest = fresh.pop()
+            _work(w, chat, [newest], newest.request, past=past, whole=True)
+        else:
+            _talk(w, chat, past=past)
+    x = w.rng.random()
+    if x < 0.2:
+        _talk(w, chat, past=False)
+    elif not w.heldout and x < 0.23 and _beyond(w, chat, tools):
+        pass
+    elif newest is not None and x < 0.5 and (again := follow_up(w, newest)) is not None:
+        _work(w, chat, [again], again.request, past=False, whole=False)
+    else:
+        used = [fresh.pop()]
+        if fresh and w.chance(0.3):
+            used.append(fresh.pop())
+        _work(w, chat, used, _request(w, used), past=False, whole=False)
+    answered = not chat.messages[-1]["content"].startswith(NEED)
+    if not w.heldout and fresh and answered and w.chance(0.4):
         # The long system message is worth another request.
-        if chat.messages[-1]["content"].startswith(NEED):
-            result = any_result(w)
-            chat.user(f"Observation: {result.text}")
-            chat.answer(f"{ENOUGH}\nAnswer: {result.answer}", kind="react")
-        following = w.pick(tools)
-        if following.request != tool.request:
-            chat.user(following.request)
-            chat.answer(action(following), kind="react")
+        tool = fresh.pop()
+        _work(w, chat, [tool], tool.request, past=False, whole=w.chance(0.3))
     return chat.example("react", heldout=w.heldout)
