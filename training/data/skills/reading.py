@@ -1,0 +1,338 @@
+"""Reading ordinary prose, written by hand: questions on one passage, on several, on long texts, and on what a tool found."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from ds4_core.chat.relevance import RELEVANCE_ANSWERS, RELEVANCE_PROMPT
+from training.data.example import Chat, Example
+from training.data.parameters import Parameter
+from training.data.passages import Reading, chunks, headed, laid_out, path_of, points_back, read, several
+from training.data.prompts import default, qa_messages
+from training.data.prose import Question
+from training.data.skills.context import UNKNOWN, found_thought
+from training.data.skills.openings import chat_for, system_text
+from training.data.toolmaking import Listing, Tool, call_text
+from training.data.words import Phrases, Words
+
+_REFUSALS = 0.1
+
+_SILENT = Phrases(
+    "The text does not say it.",
+    "There is nothing about it in the context.",
+    "I can not find it in the text.",
+    "The context does not answer this.",
+)
+_FURTHER = Phrases(
+    *("{q}", "{q}", "{q}", "{q}", "{q}", "{q}", "And: {q}", "Next question. {q}", "Now this: {q}", "One more: {q}"),
+    *("I also want to know: {q}", "Thanks. {q}", "Good. {q}", "OK, and this? {q}", "Fine. Then tell me: {q}"),
+    *("Another question: {q}", "I see. {q}", "{q} (same text)", "Got it. {q}", "Thank you! {q}", "Last one: {q}"),
+)
+
+
+# -- turns -------------------------------------------------------------------------------------------------------------
+
+
+def _answered(w: Words, chat: Chat, one: Reading, question: Question) -> None:
+    """An answer, and how it is judged: by the words that are enough."""
+    short = one.short[question.answer].strip(".,\"'")
+    if len(short) > 3:
+        chat.answer(question.answer, found_thought(w, question), kind="holds", expected=short)
+    else:  # a short number may stand in any wrong answer too
+        chat.answer(question.answer, found_thought(w, question))
+
+
+def _refused(w: Words, chat: Chat) -> None:
+    chat.answer(UNKNOWN, w.say(_SILENT))
+
+
+def _unanswerable(w: Words, ones: Sequence[Reading]) -> str:
+    """A question that passages do not answer: one that looks as if they did, or one about another text."""
+    untold = [text for one in ones for text in one.untold]
+    if untold and w.chance(0.75) and (len(ones) == 1 or w.chance(0.5)):
+        plain = [text for text in untold if len(ones) == 1 or not points_back(text)]
+        if plain:
+            return w.pick(plain)
+    topics = {one.topic for one in ones}
+    while True:
+        other = read(w)
+        if other.topic not in topics and (questions := [q for q in other.alone() if _names(q.text)]):
+            return w.pick(questions).text
+
+
+_NAME = re.compile(r"\b[A-Z][a-z]+")
+
+
+def _names(text: str) -> bool:
+    """Whether a question names somebody or something, so that only its own text answers it."""
+    return bool(_NAME.search(text, 1))
+
+
+_WORD = re.compile(r"\w{3,}")
+
+
+def _pointed(ones: Sequence[Reading]) -> list[tuple[Reading, Question]]:
+    """The questions on several passages that say, by a word that only one has, which of them they mean."""
+    words = [set(_WORD.findall(one.text.lower())) for one in ones]
+    counts = Counter(word for some in words for word in some)
+    return [
+        (one, question)
+        for one, some in zip(ones, words, strict=True)
+        for question in one.alone()
+        if any(word in some and counts[word] == 1 for word in _WORD.findall(question.text.lower()))
+    ]
+
+
+def _conversation(w: Words, chat: Chat, ones: Sequence[Reading], context: str, n: int) -> None:
+    """Up to `n` questions on a context, every turn a target."""
+    pool = _pointed(ones) if len(ones) > 1 else []
+    pool = pool or [(one, question) for one in ones for question in one.questions]
+    said_before: set[str] = set()
+    first = True
+    for source, question in w.shuffled(pool)[:n]:
+        refuse = w.chance(_REFUSALS)
+        text = _unanswerable(w, ones) if refuse else question.text
+        if question.answer in said_before and not refuse:
+            continue  # what was said before would only be said again
+        if first:
+            system, user = qa_messages(w, context, text)
+            chat.system(system or system_text(w, 0.12))
+            chat.user(user)
+        else:
+            chat.user(w.ask(_FURTHER, q=text))
+        first = False
+        if refuse:
+            _refused(w, chat)
+        else:
+            said_before.add(question.answer)
+            _answered(w, chat, source, question)
+
+
+def read_prose(w: Words) -> Example:
+    """Questions on one passage."""
+    chat = chat_for(w, share=0.16)
+    one = read(w)
+    _conversation(w, chat, [one], laid_out(w, one), 1 if w.heldout else w.pick((2, 3, 4, 5, 6)))
+    return chat.example("read_prose", heldout=w.heldout)
+
+
+def read_several(w: Words) -> Example:
+    """Questions on some passages after one another, whole or in chunks."""
+    chat = chat_for(w, share=0.12)
+    ones = several(w, w.pick((2, 2, 3, 4)))
+    parts = [(one.topic, one.text) for one in ones]
+    if w.chance(0.4):
+        parts = [(one.topic, text) for one in ones for text in chunks(w, one)]
+        if w.chance(0.3):
+            parts = w.shuffled(parts)
+    _conversation(w, chat, ones, headed(w, parts), 1 if w.heldout else w.between(3, 6))
+    return chat.example("read_several", heldout=w.heldout)
+
+
+#: Letters of a long text: 1,500 to 3,900 tokens with the prompt and the questions.
+_LONG = (3400, 9000)
+
+
+def read_long(w: Words) -> Example:
+    """Questions on different parts of a text of many passages."""
+    chat = chat_for(w, share=0.06)
+    wanted = w.between(_LONG[0], _LONG[1] - 1500)
+    ones: list[Reading] = []
+    size = 0
+    while size < wanted:
+        one = read(w)
+        if one.topic not in {other.topic for other in ones} and size + len(one.text) < _LONG[1]:
+            ones.append(one)
+            size += len(one.text) + 20
+    context = headed(w, [(one.topic, one.text) for one in ones])
+    _conversation(w, chat, ones, context, 1 if w.heldout else w.between(3, 6))
+    return chat.example("read_long", heldout=w.heldout)
+
+
+# -- tools -------------------------------------------------------------------------------------------------------------
+
+_TOOL_NAMES = (
+    *(
+        "search_{x}",
+        "retrieve_context",
+        "retriever",
+        "query_engine_tool",
+        "knowledge_base",
+        "{x}_search",
+        "search_docs",
+    ),
+    *("lookup_{x}", "ask_{x}", "{x}_retriever", "docs_tool", "vector_query", "find_passages", "search_archive", "rag"),
+    *("search_knowledge_base", "get_documents", "library_search", "search", "semantic_search", "read_notes", "fetch"),
+)
+_TOOL_DOES = Phrases(
+    "Retrieve information to help answer a query.",
+    "Search the documents.",
+    "Useful for answering natural language questions about {x}.",
+    "Searches the notes on {x}.",
+    "Returns passages that fit the question.",
+    "Finds text about {x}",
+    "Searches the archive and returns the best matching pieces of text.",
+    "Look up information in the knowledge base.",
+    "Use this whenever a question is about {x}.",
+    "Full text search over a collection of articles.",
+    "Gives back excerpts that may hold the answer.",
+    "Query the index with a question in plain words.",
+)
+_TOOL_SYSTEM = (
+    "You have access to a tool that retrieves context. Use the tool to help answer user queries.",
+    "Answer with the help of the search tool.",
+    "Always search before you answer.",
+    "Look things up in the documents before you reply, and keep the answer short.",
+    "You answer questions about a collection of texts. Search it first.",
+)
+
+
+def _as_result(w: Words, parts: Sequence[tuple[str, str]]) -> str:
+    """Pieces of text as a search tool gives them back."""
+    x = w.rng.random()
+    if x < 0.35:
+        return headed(w, parts)
+    if x < 0.55:
+        return "\n\n".join(text for _, text in parts)
+    if x < 0.75:
+        return "\n\n".join(f"Source: {{'source': '{path_of(w, topic)}'}}\nContent: {text}" for topic, text in parts)
+    key = w.pick(("content", "text", "page_content", "snippet"))
+    rows = []
+    for topic, text in parts:
+        row: dict[str, object] = {key: text}
+        if w.chance(0.4):
+            row["score"] = round(w.rng.random(), 2)
+        if w.chance(0.4):
+            row[w.pick(("source", "title"))] = path_of(w, topic)
+        rows.append(row)
+    made: object = rows if w.chance(0.6) else {"results": rows}
+    return json.dumps(made, ensure_ascii=False, indent=2 if w.chance(0.2) else None)
+
+
+def read_result(w: Words) -> Example:
+    """A question, a search for it, passages as the result, and the answer from them; often several times."""
+    chat = chat_for(w, share=0.12)
+    chat.system(system_text(w, 0.3) if w.chance(0.6) else w.pick(_TOOL_SYSTEM))
+    topic = w.noun()
+    key = w.pick(("query", "input", "question", "q", "text"))
+    name = w.pick(_TOOL_NAMES).format(x=topic)
+    tool = Tool(name, w.say(_TOOL_DOES, x=topic), [Parameter(key, {"type": "string"}, "", "")], {}, "", topic)
+    chat.tools = Listing(w).specs([tool])
+    for _ in range(1 if w.heldout else w.pick((1, 2, 2, 3))):
+        one = read(w)
+        question = w.pick(one.alone() or one.questions)
+        refuse = w.chance(_REFUSALS)
+        text = _unanswerable(w, [one]) if refuse else question.text
+        chat.user(text)
+        chat.calls([(name, {key: text})], f"I search for it: {call_text(name, {key: text})}.", train=not w.heldout)
+        pieces = chunks(w, one)
+        if w.chance(0.4):
+            pieces = [one.text]
+        elif not refuse and w.chance(0.5):
+            pieces = [piece for piece in pieces if question.evidence in piece] or pieces
+        parts = [(one.topic, piece) for piece in pieces]
+        if w.chance(0.5):
+            for other in several(w, w.pick((1, 1, 2))):
+                if other.topic != one.topic:
+                    piece = (other.topic, w.pick(chunks(w, other)))
+                    parts.insert(w.between(0, len(parts)), piece)
+        chat.result(_as_result(w, parts))
+        if refuse:
+            _refused(w, chat)
+        else:
+            _answered(w, chat, one, question)
+    return chat.example("read_result", heldout=w.heldout)
+
+
+# -- refining and judging ----------------------------------------------------------------------------------------------
+
+_NOT_YET = (
+    *(UNKNOWN, UNKNOWN, UNKNOWN, "It is not mentioned.", "The context does not say.", "Empty Response"),
+    *("The text does not tell.", "There is no information about that.", "Not stated in the context."),
+)
+_REFINE_PROMPTS = ("refine", "refine", "chat_refine", "chat_refine", "simple_context_refine", "condense_context_refine")
+
+
+def read_refine(w: Words) -> Example:
+    """An answer is there and new context comes: the new answer where it holds one, else the old one again."""
+    chat = chat_for(w, share=0.1)
+    one, other = several(w, 2)
+    question = w.pick(one.alone() or one.questions)
+    useful = w.chance(0.5)
+    if useful:
+        pieces = chunks(w, one)
+        context = one.text if w.chance(0.5) else next((p for p in pieces if question.evidence in p), one.text)
+        wrong = w.pick(other.questions).answer
+        old = w.pick((*_NOT_YET, wrong)) if w.chance(0.8) else w.pick((w.person, w.city, w.date))()
+    else:
+        context = other.text if w.chance(0.5) else w.pick(chunks(w, other))
+        old = question.answer if w.chance(0.75) else w.pick(_NOT_YET)
+    if w.chance(0.25):
+        context = headed(w, [(one.topic if useful else other.topic, context)])
+    name = w.pick(_REFINE_PROMPTS)
+    text = default(name).format(context_msg=context, query_str=question.text, existing_answer=old)
+    if name.endswith("context_refine"):
+        chat.system(text)
+        text = question.text
+    chat.user(text)
+    if useful:
+        _answered(w, chat, one, question)
+    else:
+        chat.answer(old, w.say(_SILENT))
+    return chat.example("read_refine", heldout=w.heldout)
+
+
+YES, NO = RELEVANCE_ANSWERS
+_QUERIES = Phrases(
+    *(
+        "{q}",
+        "{q}",
+        "{q}",
+        "{q}",
+        "{q}",
+        "{q}",
+        "search: {q}",
+        "Question: {q}",
+        "find: {q}",
+        "query: {q}",
+        "Q: {q}",
+        "{q}",
+    ),
+)
+_GRAMMAR = frozenset(
+    "what who whom whose where when why how which is are was were do does did had has have can could may must should the "
+    "a an of in on at to for with by from about that it its he she they his her their there this and or be been as".split()
+)
+
+
+def _query(w: Words, question: Question) -> str:
+    """A query for a question: itself, or its words without the grammar of a question."""
+    if w.chance(0.7):
+        return w.ask(_QUERIES, q=question.text)
+    kept = [word for raw in question.text.split() if (word := raw.strip("?.,!'\"")).lower() not in _GRAMMAR]
+    return " ".join(kept) if len(kept) >= 2 else question.text
+
+
+def read_relevance(w: Words) -> Example:
+    """Yes or no as the first and only word; in training for several passages in a row, often of one query."""
+    chat = Chat()
+    if w.chance(0.06):
+        chat.system(system_text(w, 1))
+    ones = several(w, 2 if w.heldout else w.between(3, 4))
+    for _ in range(1 if w.heldout else w.between(4, 8)):
+        one = w.pick(ones)
+        about = one if w.chance(0.55) else w.pick([other for other in ones if other is not one])
+        question = w.pick(
+            [q for q in about.alone() if about is one or _names(q.text)] or about.alone() or about.questions
+        )
+        query, helps = _query(w, question), about is one
+        pieces = [one.text] if w.chance(0.3) else chunks(w, one)
+        piece = next((p for p in pieces if question.evidence in p), one.text) if helps else w.pick(pieces)
+        if helps and one.untold and w.chance(0.06):
+            query, helps = w.pick(one.untold), False
+        chat.user(RELEVANCE_PROMPT.format(query=query, passage=piece))
+        chat.answer(YES if helps else NO, kind="text")
+    return chat.example("read_relevance", heldout=w.heldout)
