@@ -133,13 +133,13 @@ def read_several(w: Words) -> Example:
 
 
 #: Letters of a long text: 1,500 to 3,900 tokens with the prompt and the questions.
-_LONG = (3400, 9000)
+_LONG = (3500, 9900)
 
 
 def read_long(w: Words) -> Example:
     """Questions on different parts of a text of many passages."""
     chat = chat_for(w, share=0.06)
-    wanted = w.between(_LONG[0], _LONG[1] - 1500)
+    wanted = w.between(_LONG[0], _LONG[1] - 900)
     ones: list[Reading] = []
     size = 0
     while size < wanted:
