@@ -110,8 +110,8 @@ def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = No
     as_clause = bool(clauses) and (w.chance(0.25) if clause is None else clause)
     template, fixed = _split(line.one(w, clauses if as_clause else line["requests"]))
     template = said(w, template, rough=not as_clause)
-    arguments = _arguments(line, template, fixed, slots)
     text = slots.fill(template)
+    arguments = _arguments(line, template, fixed, slots)
     used: set[str] = set()
     names: dict[str, str] = {}
     parameters: list[Parameter] = []
