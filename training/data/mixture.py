@@ -21,6 +21,7 @@ from training.data.skills import (
     results,
     talk,
     text_tasks,
+    written_texts,
 )
 from training.data.words import Words
 
@@ -61,6 +62,9 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "read_long": (3, reading.read_long),
     "condense": (3, condensing.condense),
     "summary": (1.5, condensing.summary),
+    "written_condense": (2, written_texts.condense),
+    "written_summary": (2, written_texts.summary),
+    "written_classify": (2, written_texts.classify),
     "react": (4, react.react),
     "relevance": (5, judging.relevance),
     "choice_select": (1, judging.choice_select),
