@@ -98,6 +98,7 @@ KINDS: dict[str, Callable[[Words], Any]] = {
     "phrase": Words.phrase,
     "sentence": Words.sentence,
     "foreign": Words.foreign,
+    "invented": lambda w: w.syllables().capitalize(),
     "color": lambda w: w.pick(COLORS),
     "language": lambda w: w.pick(_LANGUAGES),
     "currency": lambda w: w.pick(_CURRENCIES),

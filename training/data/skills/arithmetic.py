@@ -1,4 +1,4 @@
-"""Arithmetic to 99, and two steps of it that need thinking."""
+"""Arithmetic to 99 and the tables, and two steps of it that need thinking."""
 
 from __future__ import annotations
 
@@ -42,34 +42,71 @@ _DIVIDED = Phrases(
 )
 
 
-def _operands(w: Words, operation: str) -> tuple[int, int, int]:
+#: The operations, each as often as it is asked for.
+OPERATIONS = "++++----***//"
+
+
+def operands(w: Words, operation: str) -> tuple[int, int, int]:
+    """Two numbers for one of + - * /, and the result.
+
+    Sums and differences cover the pairs of 0 to 99 evenly, most sums those that stay below 100; products are those to
+    20 times 20, the tables to 12 more often; divisions come out even.
+    """
     if operation == "+":
-        a = w.between(0, 99)
-        b = w.between(0, 99 - a)
+        a, b = w.between(0, 99), w.between(0, 99)
+        if a + b > 99 and w.chance(0.7):
+            a, b = 99 - a, 99 - b
         return a, b, a + b
     if operation == "-":
-        a = w.between(0, 99)
-        b = w.between(0, a)
-        return a, b, a - b
+        a, b = w.between(0, 99), w.between(0, 99)
+        return max(a, b), min(a, b), abs(a - b)
+    high = 12 if w.chance(0.65) else 20
     if operation == "/":
-        b = w.between(1, 12)
-        value = w.between(0, min(12, 99 // b))
+        b, value = w.between(1, high), w.between(0, high)
         return value * b, b, value
-    a = w.between(0, 12)
-    b = w.between(0, min(12, 99 // a if a else 12))
+    a, b = w.between(0, high), w.between(0, high)
     return a, b, a * b
 
 
+def product_steps(a: int, b: int) -> str:
+    """A product with its result; one of a number with two digits in two parts, as "36 * 8 = 240 + 48 = 288"."""
+    big, small = max(a, b), min(a, b)
+    ones = big % 10
+    if big < 11 or small < 2 or not ones:
+        return f"{a} * {b} = {a * b}"
+    return f"{a} * {b} = {(big - ones) * small} + {ones * small} = {a * b}"
+
+
+def steps_of(a: int, operation: str, b: int) -> str:
+    """One operation with its result, as a thought writes it."""
+    if operation == "*":
+        return product_steps(a, b)
+    value = a + b if operation == "+" else a - b if operation == "-" else a // b
+    return f"{a} {operation} {b} = {value}"
+
+
 def _expression(w: Words) -> tuple[str, int, str]:
-    operation = w.pick("++++----**/")
-    a, b, value = _operands(w, operation)
+    operation = w.pick(OPERATIONS)
+    a, b, value = operands(w, operation)
     phrases = {"+": _PLUS, "-": _MINUS, "*": _TIMES, "/": _DIVIDED}[operation]
-    shown: tuple[object, object] = (in_words(a), in_words(b)) if w.chance(0.06) else (a, b)
-    return w.ask(phrases, a=shown[0], b=shown[1]), value, f"{a} {operation} {b} = {value}"
+    shown: tuple[object, object] = (in_words(a), in_words(b)) if max(a, b) < 100 and w.chance(0.06) else (a, b)
+    return w.ask(phrases, a=shown[0], b=shown[1]), value, steps_of(a, operation, b)
+
+
+def plain_sum(w: Words) -> tuple[str, str, str, dict[str, Any]]:
+    """A sum as it is written: "17 + 58"; now and then one with a negative result."""
+    operation = w.pick(OPERATIONS)
+    a, b, value = operands(w, operation)
+    if operation == "-" and a != b and w.chance(0.06):
+        a, b, value = b, a, -value
+    text = w.pick(("{a} {o} {b}", "{a} {o} {b}", "{a}{o}{b}", "{a} {o} {b} =", "{a}{o}{b}=", "{a} {o} {b} = ?"))
+    return text.format(a=a, b=b, o=operation), str(value), f"{steps_of(a, operation, b)}.", {}
 
 
 def sum_exchange(w: Words) -> tuple[str, str, str, dict[str, Any]]:
     """A question for one operation, with an answer of the number alone."""
+    if w.chance(0.4):
+        return plain_sum(w)
     text, value, thought = _expression(w)
     return w.ask(_ASK, e=text), str(value), f"{thought}.", {}
 
@@ -78,7 +115,7 @@ def one_step(w: Words) -> Example:
     """One or more single operations, numbers up to 99."""
     chat = Chat(thinking=w.chance(0.1), effort=w.pick(("low", "high")))
     chat.system(system_text(w, 0.2))
-    for _ in range(w.pick((1, 2, 4, 6, 8, 10)) if not w.heldout else 1):
+    for _ in range(w.pick((1, 4, 6, 8, 10, 12)) if not w.heldout else 1):
         user, answer, thought, check = sum_exchange(w)
         chat.user(user)
         chat.answer(answer, thought, **check)
@@ -113,8 +150,8 @@ def _chain(w: Words) -> tuple[str, int, str]:
         c = w.between(1, first - 1)
         slots = {"p": w.first_name(), "n": w.real_noun(), "a": a, "b": b, "c": c}
         story = f"{w.say(_STORY_TIMES if product else _STORY_PLUS, **slots)}, then {w.say(_STORY_MINUS, **slots)}. {w.say(_STORY_ASK, **slots)}"
-        sign = "*" if product else "+"
-        return story, first - c, f"First {a} {sign} {b} = {first}. Then {first} - {c} = {first - c}."
+        steps = steps_of(a, "*" if product else "+", b)
+        return story, first - c, f"First {steps}. Then {first} - {c} = {first - c}."
     while True:
         x = w.rng.random()
         if x < 0.35:
@@ -134,7 +171,7 @@ def _chain(w: Words) -> tuple[str, int, str]:
             first = a + b
             value, one, two, text = first * c, "+", "*", f"({a} + {b}) * {c}"
         if 0 <= value <= 400 and first >= 0:
-            return text, value, f"First {a} {one} {b} = {first}. Then {first} {two} {c} = {value}."
+            return text, value, f"First {steps_of(a, one, b)}. Then {steps_of(first, two, c)}."
 
 
 _TWO_STEP_ASK = Phrases(

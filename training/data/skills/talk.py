@@ -10,6 +10,7 @@ from training.data.facts import fact
 from training.data.skills.arithmetic import sum_exchange
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.text_tasks import task_exchange
+from training.data.skills.written_talk import written_turn
 from training.data.smalltalk import MORE, REMARK_ANSWER, REMARKS
 from training.data.words import Phrases, Words
 
@@ -359,6 +360,8 @@ def exchange(w: Words, *, offered: str | None = None) -> Exchange:
         w: Decides everything.
         offered: The tools of the conversation as one text in small letters; None where there are none.
     """
+    if w.chance(0.5):
+        return written_turn(w, offered=offered)
     kinds: list[tuple[float, Callable[[Words], Exchange]]] = [
         (0.34, _small_talk),
         (0.2, _fact),
