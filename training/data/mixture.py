@@ -21,6 +21,8 @@ from training.data.skills import (
     results,
     talk,
     text_tasks,
+    written_sums,
+    written_talk,
     written_texts,
 )
 from training.data.words import Words
@@ -82,6 +84,11 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "repeat": (2.5, text_tasks.repeating),
     "format": (4, text_tasks.formatting),
     "translate": (2, text_tasks.rewriting),
+    "written_talk": (6, written_talk.written_talk),
+    "written_facts": (4, written_talk.written_facts),
+    "written_unknown": (2, written_talk.written_unknown),
+    "written_sums": (6, written_sums.written_sums),
+    "written_translate": (2, written_talk.written_translate),
 }
 SKILLS: tuple[str, ...] = tuple(WEIGHTS)
 _TOTAL = sum(weight for weight, _ in WEIGHTS.values())
