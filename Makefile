@@ -21,7 +21,8 @@ PYTHON_PACKAGES := ds4_core langchain_ds4 llama_index_ds4
 
 .DEFAULT_GOAL := demo
 .PHONY: demo install test test-native test-python test-long test-cuda test-native-sanitizers test-native-threads \
-  test-native-faults test-native-aarch64 fuzz lint format docs docs-serve cookbooks wheel wheels wheels-try clean
+  test-native-faults test-native-aarch64 test-two-compilers fuzz lint format docs docs-serve cookbooks wheel wheels \
+  wheels-try clean
 
 # ---------------------------------------------------------------------------------------------------- the environment
 
@@ -190,6 +191,11 @@ wheels: $(STAMPS)/release
 # The one for this machine, in an empty environment.
 wheels-try:
 	$(PYTHON) release/smoke.py dist/ds4_integrations-*-py3-none-$(if $(filter Darwin,$(shell uname -s)),macosx,manylinux)*_$(shell uname -m).whl
+
+# libds4 by Zig's compiler beside a libds4_cuda by this machine's, as the wheels have them: the tests of the CUDA backend on
+# the emulated device.
+test-two-compilers: $(STAMPS)/release
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python release/two_compilers.py
 
 # The native tests compiled for ARM, under emulation. On Debian: qemu-user and libc6-arm64-cross.
 test-native-aarch64: $(STAMPS)/release

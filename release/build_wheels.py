@@ -1,10 +1,10 @@
 """Builds the sdist and the wheels of all systems on one machine, and checks them.
 
-    python release/build_wheels.py [--out dist] [--sdist] [linux-x86_64] [linux-aarch64] [macos-arm64] [native] [cuda]
+    python release/build_wheels.py [--out dist] [--sdist] [linux-x86_64] [linux-aarch64] [macos-arm64] [cuda]
 
-Without a target it builds the first three. Their compiler is that of the PyPI package ziglang. `native` is the base
-wheel and `cuda` the wheel of libds4_cuda alone, both built by this machine's compilers: C++ objects pass between the
-two libraries, so that they need the same standard library, and refuse each other otherwise. Needs the extra `release`.
+Without a target it builds the first three. Their compiler is that of the PyPI package ziglang. `cuda` is the wheel of
+libds4_cuda alone, built by this machine's nvcc and C++ compiler: what passes between the two libraries is plain data,
+so that they may come from different compilers (`release/two_compilers.py` tries it). Needs the extra `release`.
 """
 
 from __future__ import annotations
@@ -119,11 +119,6 @@ def native_environment() -> dict[str, str]:
     return environment
 
 
-def build_native(out: Path) -> Path:
-    """The base wheel by this machine's compiler; returns its path."""
-    return build(out, "--wheel", f"-Cbuild-dir={ROOT / 'build' / 'wheel-native'}", environment=native_environment())
-
-
 def build_cuda(out: Path) -> Path:
     """The wheel of libds4_cuda; returns its path."""
     return build(
@@ -140,12 +135,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--sdist", action="store_true", help="also the sdist")
-    parser.add_argument(
-        "targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)} (none is these), native, cuda"
-    )
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)} (none is these), cuda")
     options = parser.parse_args()
-    if unknown := set(options.targets) - {*TARGETS, "native", "cuda"}:
-        parser.error(f"unknown target {', '.join(sorted(unknown))}: known ones are {', '.join(TARGETS)}, native, cuda")
+    if unknown := set(options.targets) - {*TARGETS, "cuda"}:
+        parser.error(f"unknown target {', '.join(sorted(unknown))}: known ones are {', '.join(TARGETS)}, cuda")
     problems = []
     if options.sdist:
         sdist = build(options.out, "--sdist", environment=build_environment())
@@ -155,9 +148,6 @@ def main() -> int:
         if name == "cuda":
             wheel = build_cuda(options.out)
             problems += check_cuda_wheel(wheel)
-        elif name == "native":
-            wheel = build_native(options.out)
-            problems += check_wheel(wheel, wheel.stem.rpartition("none-")[2])
         else:
             wheel = build_wheel(TARGETS[name], options.out)
             problems += check_wheel(wheel, TARGETS[name].tag)

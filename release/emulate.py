@@ -24,14 +24,14 @@ from release.build_wheels import TARGETS, zig_tools  # noqa: E402
 EMULATORS = {"linux-aarch64": ("qemu-aarch64", "/usr/aarch64-linux-gnu")}
 
 
-def compile_tests(name: str, folder: Path) -> Path:
-    """Builds the native tests for a target; returns the program."""
+def compile_with_zig(name: str, folder: Path, target: str = "all") -> Path:
+    """Builds the native tests for a system; returns their folder."""
     environment = os.environ | {"DS4_ZIG_TARGET": TARGETS[name].zig, "DS4_ZIG_TOOLS": str(zig_tools())}
     toolchain = f"-DCMAKE_TOOLCHAIN_FILE={ROOT / 'release' / 'zig.cmake'}"
     configure = ["cmake", "-S", str(ROOT / "csrc"), "-B", str(folder), "-G", "Ninja", toolchain, "-DDS4_TESTS=ON"]
     subprocess.run(configure, check=True, env=environment, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", str(folder)], check=True, env=environment)
-    return folder / "native_tests" / "ds4_native_tests"
+    subprocess.run(["cmake", "--build", str(folder), "--target", target], check=True, env=environment)
+    return folder / "native_tests"
 
 
 def main() -> int:
@@ -43,7 +43,7 @@ def main() -> int:
     emulator, system = EMULATORS[options.target]
     if shutil.which(emulator) is None or not Path(system).is_dir():
         parser.error(f"{emulator} or {system} is missing: on Debian install qemu-user and libc6-arm64-cross")
-    program = compile_tests(options.target, ROOT / "build" / f"emulate-{options.target}")
+    program = compile_with_zig(options.target, ROOT / "build" / f"emulate-{options.target}") / "ds4_native_tests"
     return subprocess.run([emulator, "-L", system, str(program), *options.filter], check=False).returncode
 
 

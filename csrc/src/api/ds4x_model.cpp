@@ -82,7 +82,7 @@ DS4X_API int32_t ds4x_tensor_get(const ds4x_engine *engine, uint64_t index, ds4x
             fail(DS4X_ERR_ARGUMENT, "no tensor %llu: the file has %zu", (unsigned long long)index, file.tensor_count());
         const TensorInfo &t = file.tensor(size_t(index));
         ds4x_tensor &o = need(out, "out");
-        o = ds4x_tensor{t.name.c_str(), type_traits(t.type)->name, t.type, t.n_dims, {}, t.bytes};
+        o = ds4x_tensor{t.name, type_traits(t.type)->name, t.type, t.n_dims, {}, t.bytes};
         std::copy(t.dims, t.dims + 4, o.dims);
     });
 }

@@ -168,7 +168,8 @@ public:
     virtual const float *logits(uint32_t row) = 0; // host memory
 
     // For tests: the compressed rows that token `token` of the last batch picked in the last layer with an indexer.
-    virtual std::vector<int32_t> selection(int32_t) { return {}; }
+    // Writes up to cap of them; how many there are.
+    virtual size_t selection(int32_t, int32_t *, size_t) { return 0; }
     // For measuring: waits until all ops so far are done; times every kernel by name.
     virtual void wait() {}
     virtual void profile(bool) {}

@@ -39,6 +39,15 @@ std::string own_folder() {
     return path.substr(0, path.rfind('/'));
 }
 
+// Whether its standard library lays vectors out as ours does: it reads some of ours.
+bool reads_our_vectors(const CudaPlugin &plugin) {
+    Config config;
+    config.layers.resize(3);
+    config.layers[2].ratio = 128;
+    config.freq_sliding = {0.5f, 0.25f};
+    return plugin.layers_seen(config, 128, 0.25f) == 3;
+}
+
 const CudaPlugin *load_plugin(std::string &why_not) {
     const std::string folder = own_folder();
     if (folder.empty()) {
@@ -59,7 +68,7 @@ const CudaPlugin *load_plugin(std::string &why_not) {
     const auto entry = reinterpret_cast<const CudaPlugin *(*)()>(dlsym(library, cuda_plugin_symbol));
     const CudaPlugin *plugin = entry ? entry() : nullptr;
     if (!plugin || plugin->version != cuda_plugin_version || plugin->fingerprint != cuda_struct_fingerprint() ||
-        std::strcmp(plugin->release, DS4_VERSION) != 0) {
+        std::strcmp(plugin->release, DS4_VERSION) != 0 || !reads_our_vectors(*plugin)) {
         why_not = "libds4_cuda is of another build than libds4: install both together";
         return nullptr;
     }
@@ -141,8 +150,8 @@ public:
         return call([&](Backend &b) { return b.logits(row); });
     }
 
-    std::vector<int32_t> selection(int32_t token) override {
-        return call([&](Backend &b) { return b.selection(token); });
+    size_t selection(int32_t token, int32_t *out, size_t cap) override {
+        return call([&](Backend &b) { return b.selection(token, out, cap); });
     }
     void wait() override {
         run([](Backend &b) { b.wait(); });

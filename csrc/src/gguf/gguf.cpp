@@ -7,6 +7,7 @@
 #include "gguf/text.h"
 
 #include <cstring>
+#include <deque>
 #include <iterator>
 #include <new>
 #include <stdexcept>
@@ -19,6 +20,7 @@ struct GgufFile::Impl {
     std::vector<std::unique_ptr<Mapping>> mappings; // one a part; none for a buffer in memory
     GgufPart first;                                 // metadata; its tensors have moved to `tensors`
     std::vector<TensorInfo> tensors;
+    std::deque<std::deque<std::string>> names; // of the tensors, a part each; addresses stay
     NameIndex tensor_index;
 
     void add_file(const std::string &part_path, uint32_t number, Mode mode, GgufPart &out);
@@ -87,6 +89,7 @@ void GgufFile::Impl::join(GgufPart &part) {
         std::move(part.tensors.begin(), part.tensors.end(), std::back_inserter(tensors));
     }
     part.tensors.clear();
+    names.push_back(std::move(part.names));
 }
 
 void GgufFile::Impl::index_tensors() {

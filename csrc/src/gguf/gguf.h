@@ -32,9 +32,10 @@ struct MetaValue {
     MetaValue item(uint64_t index) const; // throws Error(ARGUMENT) when out of range or not an array
 };
 
+// Plain data: it crosses to libds4_cuda, which another compiler may have built with another standard library.
 struct TensorInfo {
-    std::string name;
-    int32_t type = 0; // ggml type id, known to type_traits
+    const char *name = ""; // the file's own; lives as long as it
+    int32_t type = 0;      // ggml type id, known to type_traits
     uint32_t n_dims = 0;
     uint64_t dims[4] = {1, 1, 1, 1}; // dims[0] contiguous; unused ones are 1
     uint64_t elements = 0;

@@ -166,13 +166,14 @@ void read_tensors(Cursor &in, uint64_t count, uint32_t part_number, GgufPart &ou
         in.subject = "tensor entry " + n(i);
         TensorInfo t;
         t.part = part_number;
-        t.name = read_name(in, "its name");
+        out.names.push_back(read_name(in, "its name"));
+        t.name = out.names.back().c_str();
         in.subject = "tensor " + quoted(t.name);
         read_shape(in, t);
         t.offset = in.read<uint64_t>("offset");
         if (t.offset % out.alignment)
             in.wrong("its data offset " + n(t.offset) + " is not a multiple of the alignment " + n(out.alignment));
-        out.tensors.push_back(std::move(t));
+        out.tensors.push_back(t);
     }
 }
 

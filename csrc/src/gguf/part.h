@@ -38,6 +38,7 @@ struct GgufPart {
     std::vector<MetaValue> values;                    // [keys.size()]
     std::deque<std::vector<uint64_t>> string_offsets; // of the arrays of strings; addresses stay
     NameIndex key_index;
+    std::deque<std::string> names; // of the tensors; addresses stay
     std::vector<TensorInfo> tensors;
     uint64_t data_start = 0; // of the data section, from the start of the file
     uint64_t alignment = 32;

@@ -98,7 +98,7 @@ void read_layers(const Reader &r, Config &c) {
         if (kv) {
             const uint64_t lanes = layer.lanes();
             if (kv->dims[1] != lanes * c.head_dim)
-                r.wrong(format("tensor %s has %llu rows, expected %llu (%s layer, head_dim %u)", kv->name.c_str(),
+                r.wrong(format("tensor %s has %llu rows, expected %llu (%s layer, head_dim %u)", kv->name,
                                (unsigned long long)kv->dims[1], (unsigned long long)(lanes * c.head_dim),
                                layer.kind == LayerKind::csa ? "two-lane" : "one-lane", c.head_dim));
         }

@@ -85,8 +85,7 @@ void add_vocabulary(Hasher &h, const GgufFile &file) {
 
 void add_samples(Hasher &h, const TensorInfo &t) {
     if (!t.data && t.bytes)
-        fail(DS4X_ERR_STATE, "tensor %s has no data: the model was opened without weights (vocab_only)",
-             t.name.c_str());
+        fail(DS4X_ERR_STATE, "tensor %s has no data: the model was opened without weights (vocab_only)", t.name);
     if (t.bytes <= 3 * sample_bytes) return h.bytes(t.data, size_t(t.bytes));
     for (const uint64_t at : {uint64_t(0), t.bytes / 2 - sample_bytes / 2, t.bytes - sample_bytes})
         h.bytes(t.data + at, size_t(sample_bytes));
@@ -95,7 +94,7 @@ void add_samples(Hasher &h, const TensorInfo &t) {
 void add_tensors(Hasher &h, const GgufFile &file) {
     std::vector<const TensorInfo *> tensors(file.tensor_count());
     for (size_t i = 0; i < tensors.size(); i++) tensors[i] = &file.tensor(i);
-    std::sort(tensors.begin(), tensors.end(), [](auto *a, auto *b) { return a->name < b->name; });
+    std::sort(tensors.begin(), tensors.end(), [](auto *a, auto *b) { return std::strcmp(a->name, b->name) < 0; });
     h.u64(tensors.size());
     for (const TensorInfo *t : tensors) {
         h.text(t->name);

@@ -86,4 +86,11 @@ private:
     EmulatedDevice before_;
 };
 
+// The compressed rows that a token of the last batch picked in the last layer with an indexer.
+inline std::vector<int32_t> picked_rows(Engine &engine, int32_t token) {
+    std::vector<int32_t> rows(engine.config().idx_top_k);
+    rows.resize(engine.backend()->selection(token, rows.data(), rows.size()));
+    return rows;
+}
+
 } // namespace cuda_test

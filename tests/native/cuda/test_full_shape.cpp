@@ -90,7 +90,7 @@ Run prefill(const std::shared_ptr<Engine> &engine, const Tokens &tokens, const s
     for (uint32_t i = 0; i < span.n_wanted; i++) out.rows.push_back(row(*engine, span.first_row + i));
     if (tokens.size() / 4 > engine->config().idx_top_k) // below, no row is left out
         for (size_t i = 0; i < tokens.size() % engine->n_batch(); i++)
-            out.picked.push_back(engine->backend()->selection(int32_t(i)));
+            out.picked.push_back(picked_rows(*engine, int32_t(i)));
     return out;
 }
 

@@ -1,6 +1,7 @@
 // Attention on the CPU: picking compressed rows, attending, storing the raw rows, projecting out.
 #include "backend/cpu/cpu_backend.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -130,9 +131,10 @@ void CpuBackend::select_rows(uint32_t layer) {
     }
 }
 
-std::vector<int32_t> CpuBackend::selection(int32_t token) {
-    const int32_t *first = selected_.data() + int64_t(token) * config_->idx_top_k;
-    return {first, first + n_selected_[size_t(token)]};
+size_t CpuBackend::selection(int32_t token, int32_t *out, size_t cap) {
+    const size_t n = size_t(n_selected_[size_t(token)]);
+    std::copy_n(selected_.data() + int64_t(token) * config_->idx_top_k, std::min(n, cap), out);
+    return n;
 }
 
 void CpuBackend::attend_token(uint32_t layer, int64_t t, int64_t head_begin, int64_t head_end, Scratch &scratch) {

@@ -51,8 +51,7 @@ Matrix CpuBackend::upload(const TensorInfo &tensor, int64_t n_in, int64_t n_out,
         for (size_t i = 0; i < n; i++)
             if (all[i].dequantize && k_.matmul->find(all[i].type, options_.exact))
                 known += (known.empty() ? "" : ", ") + std::string(all[i].name);
-        fail(DS4X_ERR_UNSUPPORTED, "tensor %s has type %s; supported are %s", tensor.name.c_str(), traits->name,
-             known.c_str());
+        fail(DS4X_ERR_UNSUPPORTED, "tensor %s has type %s; supported are %s", tensor.name, traits->name, known.c_str());
     }
     m.n_in = n_in;
     m.n_out = n_out;
@@ -79,8 +78,7 @@ Matrix CpuBackend::upload(const TensorInfo &tensor, int64_t n_in, int64_t n_out,
 Vector CpuBackend::upload_f32(const TensorInfo &tensor) {
     const TypeTraits *traits = type_traits(tensor.type);
     if (!traits->dequantize)
-        fail(DS4X_ERR_UNSUPPORTED, "tensor %s has type %s, expected F32, F16 or BF16", tensor.name.c_str(),
-             traits->name);
+        fail(DS4X_ERR_UNSUPPORTED, "tensor %s has type %s, expected F32, F16 or BF16", tensor.name, traits->name);
     Vector v;
     v.n = int64_t(tensor.elements);
     if (traits->type == GgmlType::F32 && reinterpret_cast<uintptr_t>(tensor.data) % alignof(float) == 0) {

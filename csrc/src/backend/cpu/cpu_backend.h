@@ -105,7 +105,7 @@ public:
     void finish() override {}
 
     void reserve_rows(uint32_t n_rows) override;
-    std::vector<int32_t> selection(int32_t token) override;
+    size_t selection(int32_t token, int32_t *out, size_t cap) override;
     const float *logits(uint32_t row) override { return logits_.data() + size_t(row) * config_->n_vocab; }
 
 private:

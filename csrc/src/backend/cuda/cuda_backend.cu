@@ -69,8 +69,8 @@ Matrix CudaBackend::upload(const TensorInfo &tensor, int64_t n_in, int64_t n_out
     const TypeTraits *traits = type_traits(tensor.type);
     if (!type_supported(GgmlType(tensor.type)))
         fail(DS4X_ERR_UNSUPPORTED,
-             "tensor %s has type %s, which the CUDA backend does not compute with: use backend cpu",
-             tensor.name.c_str(), traits->name);
+             "tensor %s has type %s, which the CUDA backend does not compute with: use backend cpu", tensor.name,
+             traits->name);
     Matrix m;
     m.type = GgmlType(tensor.type);
     m.n_in = n_in;
@@ -90,8 +90,7 @@ Matrix CudaBackend::upload(const TensorInfo &tensor, int64_t n_in, int64_t n_out
 Vector CudaBackend::upload_f32(const TensorInfo &tensor) {
     const TypeTraits *traits = type_traits(tensor.type);
     if (!traits->dequantize)
-        fail(DS4X_ERR_UNSUPPORTED, "tensor %s has type %s, expected F32, F16 or BF16", tensor.name.c_str(),
-             traits->name);
+        fail(DS4X_ERR_UNSUPPORTED, "tensor %s has type %s, expected F32, F16 or BF16", tensor.name, traits->name);
     std::vector<float> values(tensor.elements);
     traits->dequantize(tensor.data, tensor.elements, values.data());
     uint8_t *to = place(tensor.elements * sizeof(float));

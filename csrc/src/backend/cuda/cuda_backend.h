@@ -59,7 +59,7 @@ public:
     void reserve_rows(uint32_t n_rows) override;
     const float *logits(uint32_t row) override;
 
-    std::vector<int32_t> selection(int32_t token) override;
+    size_t selection(int32_t token, int32_t *out, size_t cap) override;
     void wait() override { device_.wait(); }
     void profile(bool enable) override { device_.profile(enable); }
     size_t kernel_times(BackendKernelTime *out, size_t cap) override;

@@ -152,13 +152,12 @@ void CudaBackend::select(uint32_t layer) {
     }
 }
 
-std::vector<int32_t> CudaBackend::selection(int32_t token) {
+size_t CudaBackend::selection(int32_t token, int32_t *out, size_t cap) {
     int32_t n = 0;
     kv_read(&n, reinterpret_cast<const uint8_t *>(n_selected_.data() + token), sizeof n);
-    std::vector<int32_t> out(size_t(n), 0);
-    kv_read(out.data(), reinterpret_cast<const uint8_t *>(selected_.data() + int64_t(token) * config_->idx_top_k),
-            out.size() * sizeof(int32_t));
-    return out;
+    kv_read(out, reinterpret_cast<const uint8_t *>(selected_.data() + int64_t(token) * config_->idx_top_k),
+            std::min(size_t(n), cap) * sizeof(int32_t));
+    return size_t(n);
 }
 
 void CudaBackend::attend(uint32_t layer) {

@@ -99,6 +99,12 @@ int32_t run_guarded(Backend *backend, void (*body)(void *), void *arg, ds4x_erro
     });
 }
 
+size_t layers_seen(const Config &config, uint32_t ratio, float frequency) {
+    const bool right = !config.layers.empty() && config.layers.back().ratio == ratio && !config.freq_sliding.empty() &&
+                       config.freq_sliding.back() == frequency;
+    return right ? config.layers.size() : 0;
+}
+
 } // namespace
 } // namespace cuda
 } // namespace ds4
@@ -106,6 +112,7 @@ int32_t run_guarded(Backend *backend, void (*body)(void *), void *arg, ds4x_erro
 extern "C" __attribute__((visibility("default"))) const ds4::CudaPlugin *ds4_cuda_plugin() {
     static const ds4::CudaPlugin table = {
         ds4::cuda_plugin_version, ds4::cuda_struct_fingerprint(),     DS4_VERSION,     DS4_CUDA_ARCHITECTURES,
-        ds4::cuda::probe,         ds4::cuda::CudaBackend::plan_bytes, ds4::cuda::make, ds4::cuda::run_guarded};
+        ds4::cuda::probe,         ds4::cuda::CudaBackend::plan_bytes, ds4::cuda::make, ds4::cuda::run_guarded,
+        ds4::cuda::layers_seen};
     return &table;
 }

@@ -35,12 +35,16 @@ struct CudaPlugin {
                     ds4x_error *err) = nullptr;
     // Runs a body that calls the backend, on its device.
     int32_t (*guard)(Backend *backend, void (*body)(void *), void *arg, ds4x_error *err) = nullptr;
+    // The number of layers when the last one's ratio and the last sliding frequency are these, else 0: a vector of one
+    // side is read on the other, and what is read is right.
+    size_t (*layers_seen)(const Config &, uint32_t ratio, float frequency) = nullptr;
 };
 
-constexpr uint32_t cuda_plugin_version = 1;
+constexpr uint32_t cuda_plugin_version = 2;
 constexpr const char *cuda_plugin_symbol = "ds4_cuda_plugin";
 
-// Structs of the same layout on both sides: the two libraries were built from the same sources.
+// Structs of the same layout on both sides: the two libraries were built from the same sources. Their compilers may have
+// different standard libraries: what crosses is plain, but for vectors, which both sides only read.
 constexpr uint64_t cuda_struct_fingerprint() {
     uint64_t hash = 1469598103934665603ull;
     for (const uint64_t size :
