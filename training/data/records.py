@@ -351,7 +351,7 @@ def _right(schema: dict[str, Any], value: Any) -> bool:
             isinstance(value, dict) and set(value) == set(inner) and all(_right(inner[k], v) for k, v in value.items())
         )
     if "enum" in schema:
-        return value in schema["enum"]
+        return bool(value in schema["enum"])
     if kind == "boolean":
         return isinstance(value, bool)
     if kind == "string":

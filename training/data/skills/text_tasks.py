@@ -182,7 +182,8 @@ def in_words(n: int) -> str:
     return _TENS[tens - 2] + (f"-{_ONES[ones]}" if ones else "")
 
 
-def _any_text(w: Words) -> str:
+def any_text(w: Words) -> str:
+    """A text of any kind."""
     return w.weighted(
         (3, w.word),
         (3, w.phrase),
@@ -200,9 +201,9 @@ def _any_text(w: Words) -> str:
 
 def repeat(w: Words) -> Exchange:
     """Says a text again."""
-    text = _any_text(w)
+    text = any_text(w)
     if w.chance(0.15):
-        text = f"{text} {_any_text(w)}"
+        text = f"{text} {any_text(w)}"
     return w.ask(_REPEAT, t=text), text, "I repeat the text.", {}
 
 
@@ -240,7 +241,7 @@ def follow_format(w: Words) -> Exchange:
     if kind == 9:
         first, then = w.word(), w.pick((w.word, w.phrase))()
         return w.ask(_BEGIN, t=first, u=then), f"{first} {then}", "First one, then the other.", {}
-    word = _any_text(w)
+    word = any_text(w)
     if kind == 10:
         return w.ask(_QUOTE, t=word), f'"{word}"', "In quotes.", {}
     if kind == 11:
