@@ -1,0 +1,250 @@
+"""Answers from what tools return, by hand-written lines: a field, a count, an extreme, a span, several results."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.data.example import Chat, Example
+from training.data.parameters import Parameter, said_value, spoken
+from training.data.prose import laid_out
+from training.data.results import dumped
+from training.data.skills.calling import call_turn
+from training.data.skills.context import UNKNOWN
+from training.data.skills.openings import chat_for, plain_turn, system_text
+from training.data.skills.written_agents import choose, distinct_names, made_tool, offered, slots_for
+from training.data.toolmaking import Listing, Tool, call_text
+from training.data.words import Words
+from training.data.written import Line, Slots, line_of, lines, maker, said, slots_of
+
+
+@dataclass
+class Asked:
+    """A request for a tool, what it returns, the answer, and more questions about the same result."""
+
+    tool: Tool
+    text: str
+    answer: str
+    more: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _named(w: Words, fields: dict[str, Any]) -> dict[str, str]:
+    """How a tool writes the names of its fields: one style for all."""
+    x = w.rng.random()
+    if x < 0.75:
+        return {key: key for key in fields}
+    if x < 0.92:
+        return {key: key.split("_")[0] + "".join(p.capitalize() for p in key.split("_")[1:]) for key in fields}
+    return {key: key.replace("_", " ") for key in fields}
+
+
+def _shown(w: Words, fields: dict[str, Any]) -> str:
+    """An object as a tool returns it: JSON, wrapped or not, or lines."""
+    x = w.rng.random()
+    if x < 0.12:
+        sign = w.pick((": ", ": ", "=", " = "))
+        return w.pick(("\n", "\n", ", ", "; ")).join(f"{key}{sign}{said_value(v)}" for key, v in fields.items())
+    if x < 0.2:
+        return dumped(w, {w.pick(("result", "data", "item")): fields})
+    if x < 0.25:
+        return dumped(w, [fields])
+    return dumped(w, fields)
+
+
+def _about_field(key: str, value: Any, ask: dict[str, Any]) -> str:
+    """The answer about one field."""
+    if "is" in ask:
+        if value in (True, False):
+            return "Yes." if value else "No."
+        good = value == ask["is"]
+        return f"{'Yes' if good else 'No'}, the {spoken(key)} is {value}."
+    return f"The {spoken(key)} is {said_value(value)}."
+
+
+def record(w: Words, line: Line | None = None) -> Asked:
+    """One field of an object."""
+    line = line or _line(w, "record")
+    slots = slots_for(w, line["args"], line["record"])
+    fields = {key: slots.value(value) for key, value in line["record"].items()}
+    for ask in line["asks"]:
+        if ask.get("is") == "yes":
+            fields[ask["field"]] = fields[ask["field"]] == "yes"
+    names = _named(w, fields)
+    ask = w.pick([one for one in line["asks"] if one["said"]])
+    request = slots.fill(said(w, choose(w, line, ask["said"])))
+    tool = made_tool(w, line["tool"], {own: slots.value(v) for own, v in line["args"].items()}, request)
+    kept = [key for key in fields if key == ask["field"] or w.chance(0.85)]
+    if w.chance(0.2):
+        w.rng.shuffle(kept)
+    text = _shown(w, {names[key]: fields[key] for key in kept})
+    more = [
+        (choose(w, line, one["next"]), _about_field(names[one["field"]], fields[one["field"]], one))
+        for one in w.shuffled(line["asks"])
+        if one is not ask and one["field"] in kept and one["field"] != ask["field"] and one["next"]
+    ]
+    return Asked(tool, text, _about_field(names[ask["field"]], fields[ask["field"]], ask), more)
+
+
+def rows(w: Words, line: Line | None = None) -> Asked:
+    """A count, the first or the last, the largest or the smallest of a list of records."""
+    line = line or _line(w, "row")
+    slots = slots_for(w, line["args"], [ask["said"] for ask in line["asks"]])
+    makers = {key: maker(kind) for key, kind in line["row"].items()}
+    unlike = [key for key, kind in line["row"].items() if "|" not in kind and kind != "weekday"]
+    n = w.between(max(2, line["n"][0]), line["n"][1])
+    made: list[dict[str, Any]] = []
+    while len(made) < n:
+        row = {key: make(w) for key, make in makers.items()}
+        if not any(row[key] == other[key] for other in made for key in unlike):
+            made.append(row)
+    ask = w.pick(line["asks"])
+    request = slots.fill(said(w, choose(w, line, ask["said"])))
+    tool = made_tool(w, line["tool"], {own: slots.value(v) for own, v in line["args"].items()}, request)
+    names = _named(w, made[0])
+    shown = [{names[key]: value for key, value in row.items()} for row in made]
+    if w.chance(0.15):
+        text = "\n".join("- " + ", ".join(f"{key}: {said_value(v)}" for key, v in row.items()) for row in shown)
+    elif w.chance(0.25):
+        text = dumped(w, {w.pick((line["things"], "results", "items", "data")): shown})
+    else:
+        text = dumped(w, shown)
+    answers = {id(one): _of_rows(made, line["things"], one["what"]) for one in line["asks"]}
+    more = [
+        (choose(w, line, one["next"]), answers[id(one)]) for one in line["asks"] if one is not ask and one.get("next")
+    ]
+    return Asked(tool, text, answers[id(ask)], more)
+
+
+def _of_rows(made: list[dict[str, Any]], things: str, what: list[str]) -> str:
+    if what[0] == "count":
+        return f"There are {len(made)} {things}." if len(made) > 1 else "There is only one."
+    if what[0] in ("first", "last"):
+        return f"It is {made[0 if what[0] == 'first' else -1][what[1]]}."
+    best = (max if what[0] == "max" else min)(made, key=lambda row: row[what[1]])
+    return f"It is {best[what[2]]}."
+
+
+def _line(w: Words, key: str) -> Line:
+    while True:
+        line = line_of(w, "results")
+        if line.get(key):
+            return line
+
+
+# -- passages ----------------------------------------------------------------------------------------------------------
+
+_QUERY_KEYS = ("query", "input", "question", "q", "text", "search")
+_SYSTEMS = (
+    "You have access to a tool that retrieves context. Use the tool to help answer user queries.",
+    "Answer with the help of the search tool.",
+    "Always search before you answer.",
+    "Look things up with the tool, then answer briefly.",
+    "You answer questions about our documents. Search them first.",
+)
+
+
+def _passages(w: Words, texts: list[str]) -> str:
+    x = w.rng.random()
+    if x < 0.2:
+        return "\n\n".join(f"Source: {{'source': '{w.file()}'}}\nContent: {text}" for text in texts)
+    if x < 0.3:
+        return dumped(w, texts)
+    if x < 0.42:
+        key = w.pick(("content", "text", "page_content", "snippet"))
+        return json.dumps([{key: text, "score": round(w.rng.random(), 2)} for text in texts], ensure_ascii=False)
+    if x < 0.5:
+        return dumped(w, {"results": [{"title": w.title(), "text": text} for text in texts]})
+    if x < 0.58:
+        return "\n".join(f"{at}. {text}" for at, text in enumerate(texts, 1))
+    return laid_out(w, texts)
+
+
+def searched(w: Words) -> tuple[Asked, bool]:
+    """A question for a search, the passages it finds, and the span that answers; whether there was a silent one."""
+    line = line_of(w, "knowledge")
+    slots = slots_for(w, line["passages"])
+    key = w.pick(_QUERY_KEYS)
+    asks = w.shuffled(line["asks"])
+    silent = w.chance(0.12)
+    asked_slots = set(slots_of(asks[0]["answer"]))
+    kept = [text for text in line["passages"] if not (silent and asked_slots & set(slots_of(text)))]
+    silent = silent and len(kept) < len(line["passages"])
+    texts = [slots.fill(text) for text in kept]
+    for _ in range(w.pick((0, 0, 0, 1, 2))):
+        other = w.pick(lines("knowledge"))
+        if other is not line and other.heldout is line.heldout:
+            texts.append(slots_for(w, other["passages"]).fill(w.pick(other["passages"])))
+    if w.chance(0.35):
+        w.rng.shuffle(texts)
+    request = slots.fill(said(w, choose(w, line, asks[0]["said"])))
+    tool = Tool(w.pick(line["names"]), w.pick(line["does"]), [Parameter(key, {"type": "string"}, request, "")], {key: request}, request, line["names"][0], request, {"names": {}})  # fmt: skip
+    answer = UNKNOWN if silent else slots.fill(asks[0]["answer"])
+    more = [(slots.fill(said(w, choose(w, line, one["said"]))), slots.fill(one["answer"])) for one in asks[1:3]]
+    return Asked(tool, _passages(w, texts), answer, more), silent
+
+
+# -- conversations -----------------------------------------------------------------------------------------------------
+
+
+def _one(w: Words, asked: Asked, chat: Chat, tools: list[Tool]) -> None:
+    chat.tools = Listing(w).specs(offered(w, tools, w.pick((0, 0, 1, 1, 2))))
+    if w.chance(0.1):
+        plain_turn(w, chat)
+    call_turn(w, chat, asked.tool)
+    chat.result(asked.text)
+    chat.answer(asked.answer, "I take what was asked for from the result.")
+
+
+def result(w: Words) -> Example:
+    """A question, the call that it needs, what the tool returns, and the answer from it."""
+    chat = chat_for(w, share=0.1)
+    x = w.rng.random()
+    if x < 0.3:
+        asked, silent = searched(w)
+        chat.system(w.pick(_SYSTEMS) if w.chance(0.45) else system_text(w, 0.3))
+        _one(w, asked, chat, [asked.tool])
+        if not w.heldout and not silent and asked.more and w.chance(0.5):
+            # Another search, whose passages are the same.
+            request, answer = asked.more[0]
+            chat.user(request)
+            key = next(iter(asked.tool.arguments))
+            chat.calls([(asked.tool.name, {key: request})], f"I search for it: {call_text(asked.tool.name, {key: request})}.")  # fmt: skip
+            chat.result(asked.text)
+            chat.answer(answer, "I take what was asked for from the result.")
+        return chat.example("written_result", heldout=w.heldout)
+    chat.system(system_text(w, 0.3))
+    if x < 0.48:
+        asked = rows(w)
+        _one(w, asked, chat, [asked.tool])
+    elif x < 0.85:
+        asked = record(w)
+        _one(w, asked, chat, [asked.tool])
+    else:
+        _several(w, chat)
+        return chat.example("written_result", heldout=w.heldout)
+    for request, answer in asked.more[: w.pick((0, 1, 1, 2, 3)) if not w.heldout else w.pick((0, 1))]:
+        chat.user(said(w, request))
+        chat.answer(answer, "The result above says it.")
+    return chat.example("written_result", heldout=w.heldout)
+
+
+def _several(w: Words, chat: Chat) -> None:
+    """Several questions at once: several calls, and an answer with a line for each."""
+    asked: list[Asked] = []
+    while len(asked) < w.pick((2, 2, 2, 3)):
+        one = record(w) if w.chance(0.75) else rows(w)
+        if all(one.tool.topic != other.tool.topic for other in asked):
+            asked.append(one)
+    tools = [one.tool for one in asked]
+    distinct_names(w, tools)
+    chat.tools = Listing(w).specs(offered(w, tools, w.pick((0, 0, 1))))
+    ends = [t.request if t.request[-1:] in ".?!" else t.request + w.pick((".", "?", "")) for t in tools]
+    chat.user(w.pick((" ", " ", " ", "\n", " And: ", " Also: ")).join(ends))
+    chat.calls([(t.name, t.arguments) for t in tools], f"These are {len(tools)} calls.")
+    for at in w.shuffled(range(len(asked))) if w.chance(0.2) else range(len(asked)):
+        chat.result(asked[at].text, at)
+    chat.answer("\n".join(one.answer for one in asked), "All results are there. I report each.")
+
+
+__all__ = ["Asked", "Slots", "record", "result", "rows", "searched"]
