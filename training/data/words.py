@@ -59,6 +59,19 @@ class Phrases:
         self.heldout = held or list(phrases)
         self.train = [p for p in phrases if p not in held]
 
+    def always(self, *common: str) -> Phrases:
+        """The same, but these are trained whatever their checksum: what everybody says must not be missing.
+
+        One other at least is held out in their place, where there are enough of them.
+        """
+        self.train += [phrase for phrase in self.heldout if phrase in common and phrase not in self.train]
+        self.heldout = [phrase for phrase in self.heldout if phrase not in common]
+        if not self.heldout:
+            rest = [phrase for phrase in self.train if phrase not in common]
+            self.heldout = [min(rest, key=lambda p: zlib.crc32(p.encode()))] if rest else list(self.train)
+            self.train = [phrase for phrase in self.train if phrase not in self.heldout] or list(self.heldout)
+        return self
+
     def of(self, split: str) -> list[str]:
         """Those of a split."""
         return self.heldout if split == "heldout" else self.train

@@ -29,17 +29,17 @@ _ASK = Phrases(
 )
 _PLUS = Phrases(
     "{a} + {b}", "{a}+{b}", "{a} plus {b}", "the sum of {a} and {b}", "{a} and {b} added together", "{b} added to {a}"
-)
+).always("{a} + {b}")
 _MINUS = Phrases(
     "{a} - {b}", "{a}-{b}", "{a} minus {b}", "the difference of {a} and {b}", "{a} less {b}", "{b} subtracted from {a}"
-)
+).always("{a} - {b}")
 _TIMES = Phrases(
     "{a} * {b}", "{a} x {b}", "{a} times {b}", "the product of {a} and {b}", "{a} multiplied by {b}", "{a}*{b}"
-)
+).always("{a} * {b}")
 
 _DIVIDED = Phrases(
     "{a} / {b}", "{a} divided by {b}", "{a} : {b}", "the quotient of {a} and {b}", "{a}/{b}", "{a} over {b}"
-)
+).always("{a} / {b}")
 
 
 #: The operations, each as often as it is asked for.

@@ -49,14 +49,23 @@ _CORE: tuple[tuple[Phrases, str], ...] = (
 )  # fmt: skip
 
 
+#: What nearly everybody says: it is trained, whatever is held out.
+_EVERYDAY = (
+    *("How are you?", "how are you", "Thanks", "Thank you", "Good evening!", "See you", "See you later", "Bye bye"),
+    *("help me", "Where are you?", "Which year is it?", "Which model are you?", "Do you have feelings?", "Well done"),
+    *("I like you", "That is wrong", "Tell me your name", "What do you like?", "I'm hungry"),
+)
+
+
 def _with_more(phrases: Phrases, answer: str) -> Phrases:
     more = [said for start, said in MORE.items() if answer.startswith(start)]
-    return Phrases(*dict.fromkeys([*phrases.train, *phrases.heldout, *(one for said in more[:1] for one in said)]))
+    ways = dict.fromkeys([*phrases.train, *phrases.heldout, *(one for said in more[:1] for one in said)])
+    return Phrases(*ways).always(*_EVERYDAY)
 
 
 #: Everything that is small talk: ways to say it, and the answer to all of them.
 SMALL_TALK: tuple[tuple[Phrases, str], ...] = tuple((_with_more(phrases, answer), answer) for phrases, answer in _CORE)
-_REMARKS = Phrases(*REMARKS)
+_REMARKS = Phrases(*REMARKS).always(*_EVERYDAY)
 
 _TELL_NAME = Phrases(
     "My name is {n}.",
