@@ -10,7 +10,7 @@ from training.data.facts import fact
 from training.data.skills.arithmetic import sum_exchange
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.text_tasks import task_exchange
-from training.data.skills.written_talk import written_turn
+from training.data.skills.written_talk import fact_turn, remark_turn, unknown_turn, written_turn
 from training.data.smalltalk import MORE, REMARK_ANSWER, REMARKS
 from training.data.words import Phrases, Words
 
@@ -247,6 +247,8 @@ def haiku(t: str) -> str:
 
 
 def _small_talk(w: Words) -> Exchange:
+    if not w.heldout and w.chance(0.4):
+        return remark_turn(w)
     if w.chance(0.12):
         slots = {
             "n": w.noun(),
@@ -281,6 +283,8 @@ def _varied(w: Words, text: str) -> str:
 
 
 def _fact(w: Words) -> Exchange:
+    if not w.heldout and w.chance(0.5):
+        return fact_turn(w)
     question, answer = fact(w)
     return question, answer, "I know this fact.", {}
 
@@ -323,6 +327,8 @@ def _creative(w: Words) -> Exchange:
 
 
 def _unknown(w: Words) -> Exchange:
+    if not w.heldout and w.chance(0.5):
+        return unknown_turn(w)
     asked = w.ask(
         _UNKNOWN,
         X=w.syllables().capitalize(),

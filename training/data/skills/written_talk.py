@@ -54,8 +54,13 @@ def _thought(line: Line) -> str:
     return _THOUGHTS.get(line["topic"], "This is small talk.")
 
 
+#: Stands for tools that can do anything.
+_EVERYTHING = "*"
+
+
 def _offered(line: Line, offered: str | None) -> bool:
-    return offered is not None and any(word in offered for word in line.get("tools") or ())
+    tools = line.get("tools") or ()
+    return bool(tools) and offered is not None and (offered == _EVERYTHING or any(word in offered for word in tools))
 
 
 def talk_turns(w: Words, *, offered: str | None = None, follow: bool = True) -> list[Exchange]:
@@ -81,6 +86,11 @@ def talk_turns(w: Words, *, offered: str | None = None, follow: bool = True) -> 
 def talk_turn(w: Words, *, offered: str | None = None) -> Exchange:
     """One exchange of small talk."""
     return talk_turns(w, offered=offered, follow=False)[0]
+
+
+def remark_turn(w: Words) -> Exchange:
+    """One exchange of small talk that asks for nothing a tool could do."""
+    return talk_turn(w, offered=_EVERYTHING)
 
 
 def unknown_turn(w: Words) -> Exchange:
