@@ -326,9 +326,9 @@ def _creative(w: Words) -> Exchange:
     )
 
 
-def _unknown(w: Words) -> Exchange:
+def _unknown(w: Words, offered: str = "") -> Exchange:
     if not w.heldout and w.chance(0.5):
-        return unknown_turn(w)
+        return unknown_turn(w, offered=offered)
     asked = w.ask(
         _UNKNOWN,
         X=w.syllables().capitalize(),
@@ -390,7 +390,7 @@ def exchange(w: Words, *, offered: str | None = None) -> Exchange:
     else:
         kinds.append((0.14, lambda some: _demand(some, offered)))
         if not any(word in offered for word in _LOOKS_THINGS_UP):
-            kinds.append((0.1, _unknown))
+            kinds.append((0.1, lambda some: _unknown(some, offered)))
     return w.weighted(*kinds)(w)
 
 

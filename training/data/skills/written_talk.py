@@ -93,10 +93,26 @@ def remark_turn(w: Words) -> Exchange:
     return talk_turn(w, offered=_EVERYTHING)
 
 
-def unknown_turn(w: Words) -> Exchange:
-    """A question that nobody can answer, or not this model."""
-    line = _line(w, "unknown")
-    return _said(w, line, Slots(w)), line["answer"], "I do not know this.", {}
+_WORD = re.compile(r"[a-z]{4,}")
+_EMPTY = frozenset(
+    "what which when where whose with that this from tell about does have give name type number many much there would"
+    " will could know your like they them into been more than over some then make string".split()
+)
+
+
+def fits(text: str, offered: str | None) -> bool:
+    """Whether no tool is listed that has a word of a question, so that it can hardly answer it."""
+    return not offered or not any(word in offered for word in _WORD.findall(text.lower()) if word not in _EMPTY)
+
+
+def unknown_turn(w: Words, *, offered: str | None = None) -> Exchange:
+    """A question that nobody can answer, or not this model, and no listed tool."""
+    for _ in range(8):
+        line = _line(w, "unknown")
+        user = _said(w, line, Slots(w))
+        if fits(user, offered):
+            return user, line["answer"], "I do not know this.", {}
+    return remark_turn(w)
 
 
 # -- facts -------------------------------------------------------------------------------------------------------------
@@ -220,7 +236,7 @@ def written_turn(w: Words, *, offered: str | None = None) -> Exchange:
     if x < 0.4 and not any(word in listed for word in _COUNTS):
         return sum_turn(w)
     if x < 0.52 and not any(word in listed for word in _LOOKS_UP):
-        return unknown_turn(w)
+        return unknown_turn(w, offered=offered)
     if x < 0.6 and not any(word in listed for word in _REWRITES):
         return translate_turn(w)
     return talk_turn(w, offered=offered)
