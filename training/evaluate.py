@@ -23,7 +23,8 @@ from ds4_core.chat import ChatRequest, ChatResult, Sampling, agenerate, as_messa
 from ds4_core.chat.events import Accumulator
 from ds4_core.chat.relevance import RELEVANCE_ANSWERS
 from training.data import Example
-from training.data.evaluation.judging import is_right, said_calls
+from training.data.evaluation import outside
+from training.data.evaluation.judging import area_under_curve, is_right, said_calls
 from training.data.evaluation.probe import probe_cases
 from training.data.evaluation.rows import LONG, RELEVANCE, ROWS, TWO_STEPS, cases
 from training.data.evaluation.suite import PROMPTS
@@ -141,19 +142,6 @@ def by_skill(answers: Sequence[Answered]) -> dict[str, dict[str, Any]]:
     for one in answers:
         groups.setdefault(one.example.skill, []).append(one)
     return {skill: {"share": share(group), "n": len(group)} for skill, group in sorted(groups.items())}
-
-
-def area_under_curve(scores: Sequence[float], labels: Sequence[bool]) -> float:
-    """The probability that a relevant passage scores above an irrelevant one; ties count half.
-
-    Raises:
-        ValueError: There are none of one kind.
-    """
-    good = [score for score, label in zip(scores, labels, strict=True) if label]
-    bad = [score for score, label in zip(scores, labels, strict=True) if not label]
-    if not good or not bad:
-        raise ValueError(f"{len(good)} relevant and {len(bad)} irrelevant passages: it takes some of both")
-    return sum((g > b) + (g == b) / 2 for g in good for b in bad) / (len(good) * len(bad))
 
 
 def thinking_of(runner: Runner, answers: Sequence[Answered]) -> dict[str, Any]:
@@ -292,6 +280,37 @@ def evaluate(
     }
 
 
+def evaluate_outside(runner: Runner, n: int, *, seed: int = 0, wrong: list[dict[str, Any]] | None = None) -> str:
+    """The table over the cases that a stranger would write, which share nothing with the generator; see `evaluate`."""
+    lines = ["| skill | bar | figure | n |", "|---|---|---|---|"]
+    everything: list[Answered] = []
+    for row in outside.rows():
+        answers = runner.answer_all(outside.drawn(row, n, seed))
+        everything += answers
+        lines.append(f"| {row.name} | {row.bar:.1%} | {share(answers):.1%} | {len(answers)} |")
+    sums = outside.two_steps(n, seed)
+    stepped = runner.answer_all(sums)
+    at_once = runner.answer_all([replace(example, thinking=False) for example in sums])
+    everything += stepped
+    lines.append(f"| two steps with thinking, and without | | {share(stepped):.1%}, {share(at_once):.1%} | {n} |")
+    thinking = thinking_of(runner, everything)
+    name = f"thinking ends (median {thinking['median_tokens']:g} tokens)"
+    lines.append(f"| {name} | 95.0% | {thinking['closed']:.1%} | {thinking['n']} |")
+    judged = outside.passages(n, seed)
+    labels = [(example.check or {})["expected"] == RELEVANCE_ANSWERS[0] for example in judged]
+    auc = area_under_curve(runner.relevance(judged), labels)
+    lines += [
+        f"| relevance of a passage (AUC) | 90.0% | {auc:.1%} | {n} |",
+        "",
+        "| part | figure | n |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {skill} | {part['share']:.1%} | {part['n']} |" for skill, part in by_skill(everything).items()]
+    if wrong is not None:
+        wrong += [_shown(one) for one in everything if not one.right]
+    return "\n".join(lines)
+
+
 def _shown(one: Answered) -> dict[str, Any]:
     result = one.result
     said = None if result is None else {"text": result.text, "reasoning": result.reasoning, "calls": said_calls(result)}
@@ -337,6 +356,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where the report goes")
     parser.add_argument("--wrong", type=Path, help="where wrong answers go, as JSON lines, for reading")
     parser.add_argument("--suite", action="store_true", help="only the prompts of LangChain's suite")
+    parser.add_argument("--outside", action="store_true", help="only cases that share nothing with the generator")
     parser.add_argument("--unpruned", action="store_true", help="recall far back also with nothing pruned")
     parser.add_argument("--table", type=Path, help="only print the table of a report made before")
     options = parser.parse_args()
@@ -351,6 +371,10 @@ def main() -> None:
             for name, right in run_suite(runner).items():
                 print("yes" if right else "NO ", name)
             return
+        if options.outside:
+            print(evaluate_outside(runner, options.cases, seed=options.seed, wrong=wrong))
+            write_wrong(options.wrong, wrong)
+            return
         unpruned = None
         if options.unpruned:
             folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -360,9 +384,13 @@ def main() -> None:
     print(table(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    if options.wrong:
-        lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in wrong]
-        options.wrong.write_text("".join(lines), encoding="utf-8")
+    write_wrong(options.wrong, wrong)
+
+
+def write_wrong(path: Path | None, wrong: Sequence[dict[str, Any]]) -> None:
+    """Writes wrong answers as JSON lines, where a path is given."""
+    if path:
+        path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in wrong), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from ds4_core.chat import ChatResult
@@ -16,7 +18,9 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
     Args:
         check: "kind" is "text" (the very text), "calls" (these tools with these arguments in this order), "json" (this
             value), "react" (this action and input, or this answer), "holds" (a text with these words in it, whatever
-            their case) or "holds_all" (a text with each of these in it).
+            their case), "holds_all" (a text with each of these in it), "words" or "words_exact" (a text with one of each
+            group of words in it, in any case or in this one), "react_words" (an agent's answer with them), "is" (one of
+            these texts, but for case, quotes and the end sign) or "speaks" (any text).
         result: What the model said.
     """
     kind, expected = check["kind"], check["expected"]
@@ -32,7 +36,29 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
         return bool(expected.lower() in result.text.lower())
     if kind == "holds_all":
         return all(words.lower() in result.text.lower() for words in expected)
+    if kind in ("words", "words_exact"):
+        return _has_words(result.text, expected, exact=kind == "words_exact")
+    if kind == "react_words":
+        does, *said = _react(result.text)
+        return does == "answer" and isinstance(said[0], str) and _has_words(said[0], expected)
+    if kind == "is":
+        return _bare(result.text) in [_bare(one) for group in expected for one in group]
+    if kind == "speaks":
+        return bool(result.text.strip())
     return bool(result.text == expected)
+
+
+def area_under_curve(scores: Sequence[float], labels: Sequence[bool]) -> float:
+    """The probability that a relevant passage scores above an irrelevant one; ties count half.
+
+    Raises:
+        ValueError: There are none of one kind.
+    """
+    good = [score for score, label in zip(scores, labels, strict=True) if label]
+    bad = [score for score, label in zip(scores, labels, strict=True) if not label]
+    if not good or not bad:
+        raise ValueError(f"{len(good)} relevant and {len(bad)} irrelevant passages: it takes some of both")
+    return sum((g > b) + (g == b) / 2 for g in good for b in bad) / (len(good) * len(bad))
 
 
 def said_calls(result: ChatResult) -> list[list[Any]]:
@@ -54,3 +80,22 @@ def _react(text: str) -> tuple[Any, ...]:
         head, _, given = text.partition(_INPUT)
         return "action", head.partition(_ACTION)[2], parsed(given)
     return "answer", text.partition(_ANSWER)[2] if _ANSWER in text else ("malformed", text)
+
+
+def _has_words(text: str, groups: Sequence[Sequence[str]], *, exact: bool = False) -> bool:
+    """Whether a text holds one of each group: numbers as numbers, not as parts of others; "1,200" counts as 1200."""
+    if not exact:
+        text = re.sub(r"(?<=\d),(?=\d{3})", "", text).lower()
+    return bool(text.strip()) and all(any(_has(text, one, exact) for one in group) for group in groups)
+
+
+def _has(text: str, words: str, exact: bool) -> bool:
+    if not exact:
+        words = re.sub(r"(?<=\d),(?=\d{3})", "", words).lower()
+    if words.isdigit():
+        return re.search(rf"(?<![\w.]){words}(?!\w|\.\d)", text) is not None
+    return words in text
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("\"'“”").rstrip(".!").strip("\"'“”").lower()
