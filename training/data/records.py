@@ -347,9 +347,9 @@ def _right(schema: dict[str, Any], value: Any) -> bool:
         return isinstance(value, list) and all(_right(schema["items"], item) for item in value)
     if kind == "object":
         inner = schema["properties"]
-        return (
-            isinstance(value, dict) and set(value) == set(inner) and all(_right(inner[k], v) for k, v in value.items())
-        )
+        if not isinstance(value, dict) or value.keys() != inner.keys():
+            return False
+        return all(_right(inner[k], v) for k, v in value.items())
     if "enum" in schema:
         return bool(value in schema["enum"])
     if kind == "boolean":
