@@ -48,6 +48,7 @@ def test_words_are_found_in_any_case_and_numbers_as_numbers():
     assert is_right(check, result("Rome has 7 hills."))
     assert not is_right(check, result("Rome has 17 hills."))
     assert not is_right(check, result("It has seven hills."))
+    assert not is_right({"kind": "words", "expected": [["no"]]}, result("I don't know."))
     assert is_right({"kind": "words", "expected": [["1200"]]}, result("It costs 1,200 euros."))
     assert not is_right({"kind": "words", "expected": [["12"]]}, result("12.5"))
     assert is_right({"kind": "words", "expected": [["12"]]}, result("It is 12."))

@@ -83,7 +83,7 @@ def _react(text: str) -> tuple[Any, ...]:
 
 
 def _has_words(text: str, groups: Sequence[Sequence[str]], *, exact: bool = False) -> bool:
-    """Whether a text holds one of each group: numbers as numbers, not as parts of others; "1,200" counts as 1200."""
+    """Whether a text holds one of each group: short words and numbers whole; "1,200" is 1200."""
     if not exact:
         text = re.sub(r"(?<=\d),(?=\d{3})", "", text).lower()
     return bool(text.strip()) and all(any(_has(text, one, exact) for one in group) for group in groups)
@@ -94,6 +94,8 @@ def _has(text: str, words: str, exact: bool) -> bool:
         words = re.sub(r"(?<=\d),(?=\d{3})", "", words).lower()
     if words.isdigit():
         return re.search(rf"(?<![\w.]){words}(?!\w|\.\d)", text) is not None
+    if len(words) <= 3 and not exact:  # "no" is not in "know"
+        return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text) is not None
     return words in text
 
 
