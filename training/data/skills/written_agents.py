@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from training.data.example import Example
@@ -87,6 +88,12 @@ def made_tool(w: Words, spec: dict[str, Any], arguments: dict[str, Any], request
     return Tool(cased(w, name), does, parameters, values, request, spec["name"], request, {"names": names})
 
 
+def called_again(tool: Tool, arguments: dict[str, Any]) -> Tool:
+    """The same tool with other arguments, given by the line's own names."""
+    names: dict[str, str] = tool.extra["names"]
+    return replace(tool, arguments={names[own]: value for own, value in arguments.items()})
+
+
 def offered(w: Words, tools: list[Tool], more: int) -> list[Tool]:
     """These tools and some others, shuffled."""
     names = {tool.name for tool in tools} | {tool.topic for tool in tools}
@@ -126,9 +133,13 @@ def chain(w: Words) -> Example:
     compute(slots, line.get("calc", {}))
     request = slots.fill(said(w, choose(w, line, line["requests"])))
     filled = [{own: slots.value(v) for own, v in step["args"].items()} for step in steps]
-    tools = [made_tool(w, spec, args) for spec, args in zip(line["tools"], filled, strict=True)]
-    distinct_names(w, tools)
-    chat.tools = Listing(w).specs(offered(w, tools, w.pick((0, 0, 1, 1, 2, 3))))
+    tools: list[Tool] = []
+    for spec, args in zip(line["tools"], filled, strict=True):
+        known = next((tool for tool in tools if tool.topic == spec["name"]), None)
+        tools.append(made_tool(w, spec, args) if known is None else called_again(known, args))
+    distinct = [tool for at, tool in enumerate(tools) if tool.topic not in {other.topic for other in tools[:at]}]
+    distinct_names(w, distinct)
+    chat.tools = Listing(w).specs(offered(w, distinct, w.pick((0, 0, 1, 1, 2, 3))))
     if w.chance(0.1):
         plain_turn(w, chat)
     chat.user(request)

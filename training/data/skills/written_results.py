@@ -55,7 +55,7 @@ def _shown(w: Words, fields: dict[str, Any]) -> str:
 def _about_field(key: str, value: Any, ask: dict[str, Any]) -> str:
     """The answer about one field."""
     if "is" in ask:
-        if value in (True, False):
+        if isinstance(value, bool):
             return "Yes." if value else "No."
         good = value == ask["is"]
         return f"{'Yes' if good else 'No'}, the {spoken(key)} is {value}."
