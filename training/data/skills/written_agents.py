@@ -285,22 +285,23 @@ _BACK = ("Done.", "I have taken care of it.", "All right, that is done.", "I wil
 
 
 def _agents(w: Words, n: int) -> dict[str, Line]:
-    """Agents of different kinds, by the name each has here."""
+    """Agents of different kinds, by the name each has here: what it does, or a first name."""
     style = w.pick(_NAME_STYLES)
     out: dict[str, Line] = {}
     groups: set[str] = set()
+    people = w.chance(0.12)
     while len(out) < n:
         line = line_of(w, "handoff")
         if line["group"] not in groups or (w.chance(0.25) and line not in out.values()):
             groups.add(line["group"])
             name = w.pick(line["names"])
             camel = "".join(part.capitalize() for part in name.split("_"))
-            out.setdefault(style.format(x=name, X=camel), line)
+            out.setdefault(w.first_name() if people else style.format(x=name, X=camel), line)
     return out
 
 
-def _handoff_tools(w: Words, agents: dict[str, Line], does: dict[str, str]) -> tuple[str, list[dict[str, Any]]]:
-    """How the framework hands over: its style, and the tools it offers."""
+def _handoff_tools(w: Words, does: dict[str, str]) -> tuple[str, bool, list[dict[str, Any]]]:
+    """How the framework hands over: its style, whether the tools say what the agents do, and the tools."""
     style = w.weighted((0.45, "handoff"), (0.35, "transfer"), (0.2, "task"))
     if style == "handoff":
         about = default("handoff").format(agent_info=str(does))
@@ -309,13 +310,15 @@ def _handoff_tools(w: Words, agents: dict[str, Line], does: dict[str, str]) -> t
             keys = {key: {"type": "string"} for key in keys}
         described_as = f"handoff(to_agent: str, reason: str) -> str\n{about}" if w.chance(0.7) else about
         schema = {"type": "object", "properties": keys, "required": list(keys)}
-        return style, [
-            {"type": "function", "function": {"name": "handoff", "description": described_as, "parameters": schema}}
-        ]
+        return (
+            style,
+            True,
+            [{"type": "function", "function": {"name": "handoff", "description": described_as, "parameters": schema}}],
+        )
     prefix = w.pick(("transfer_to_", "transfer_to_", "handoff_to_", "delegate_to_", "ask_"))
     tools = []
     told = w.chance(0.45)
-    for name in agents:
+    for name in does:
         schema = {"type": "object", "properties": {}}
         if style == "task":
             text = "Description of what the next agent should do, including all of the relevant context."
@@ -324,10 +327,10 @@ def _handoff_tools(w: Words, agents: dict[str, Line], does: dict[str, str]) -> t
                 "properties": {"task_description": {"type": "string", "description": text}},
                 "required": ["task_description"],
             }
-        about = does[name] if told else w.pick((f"Ask agent '{name}' for help", f"Transfer to {name}.", f"Hand over to {name}"))  # fmt: skip
+        about = w.pick((does[name], f"Transfer to {name}. {does[name]}")) if told else w.pick((f"Ask agent '{name}' for help", f"Transfer to {name}.", f"Hand over to {name}"))  # fmt: skip
         function = {"name": prefix + re.sub(r"\W+", "_", name.lower()), "description": about, "parameters": schema}
         tools.append({"type": "function", "function": function})
-    return style, tools
+    return style, told, tools
 
 
 def handoff(w: Words) -> Example:
@@ -335,10 +338,10 @@ def handoff(w: Words) -> Example:
     chat = chat_for(w, share=0.06)
     agents = _agents(w, w.pick((2, 2, 3, 3, 4, 5)))
     does = {name: w.pick(line["does"]) for name, line in agents.items()}
-    style, tools = _handoff_tools(w, agents, does)
+    style, told, tools = _handoff_tools(w, does)
     listed = "\n".join(f"- {name}: {text}" if w.chance(0.9) else f"- {text} ({name})" for name, text in does.items())
     own: str | None = None
-    if style == "handoff" and w.chance(0.6):
+    if told and w.chance(0.6):
         mine = line_of(w, "handoff")
         own = w.pick(mine["names"])
         if mine in agents.values():
