@@ -126,7 +126,19 @@ def _facts() -> tuple[tuple[Line, ...], tuple[float, ...]]:
     return found, tuple(accumulate(sizes))
 
 
-_ARTICLE = re.compile(r"\b([Aa]) \{([ab])\}")
+def _rows(line: Line) -> list[list[str]]:
+    """The pairs that a table tells, if the line is one."""
+    if columns := line.get("countries"):
+        return _countries(*columns)
+    return line.get("rows") or []
+
+
+@lru_cache(maxsize=8)
+def _countries(key: int, value: int) -> list[list[str]]:
+    return [[country[key], country[value]] for country in _file()["countries"]]
+
+
+_ARTICLE = re.compile(r"\b([Aa]) \{([abc])\}")
 
 
 def fact_turn(w: Words) -> Exchange:
@@ -135,19 +147,16 @@ def fact_turn(w: Words) -> Exchange:
     line = found[bisect(ends, w.rng.random() * ends[-1])]
     slots = Slots(w)
     wording, answer = said(w, line.one(w, line["user"])), line["answer"]
-    row = None
-    if columns := line.get("countries"):
-        country = w.pick(_file()["countries"])
-        row = [country[column] for column in columns]
-        if columns == [1, 0]:
-            answer = "{a} is the capital of {b}."
-    elif rows := line.get("rows"):
+    if rows := _rows(line):
         row = w.pick(rows)
-    if row is not None:
         slots.values.update(a=row[0], b=row[1])
+        if line.get("claim"):
+            said_value = row[1] if w.chance(0.5) else w.pick(rows)[1]
+            slots.values["c"] = said_value
+            answer = f"{'Yes' if said_value == row[1] else 'No'}. {answer}"
 
         def article(found: re.Match[str]) -> str:
-            n = "n" if row[found[2] == "b"][0] in "aeioAEIO8" else ""
+            n = "n" if str(slots.values[found[2]])[0] in "aeioAEIO8" else ""
             return f"{found[1]}{n} {{{found[2]}}}"
 
         wording, answer = _ARTICLE.sub(article, wording), _ARTICLE.sub(article, answer)
