@@ -18,6 +18,7 @@ from training.data.written import Line, Slots, line_of, said, slots_of
 
 AREA = "extraction"
 _INNER = re.compile(r"(\w+):(\[?\w+\]?(?:\([^)]*\))?)")
+_ARTICLE = re.compile(r"\b([Aa]) \{(\w+(?:#\d)?)(?::([^{}]+))?\}")
 _GENERIC = Phrases(
     "The {k}",
     "{K}",
@@ -120,13 +121,20 @@ def _fits(schema: dict[str, Any], value: Any) -> Any:
     return value
 
 
+def _article(slots: Slots, found: re.Match[str]) -> str:
+    """ "a" or "an", as the value of the slot behind it wants."""
+    value = str(slots.get(found[2], found[3] or ""))
+    return f"{found[1]}n{found[0][1:]}" if value[:1].lower() in tuple("aeio") else found[0]
+
+
 def told(w: Words, line: Line) -> tuple[str, dict[str, Any]]:
     """One of a line's texts, and what it tells by the line's own names."""
     wording = line.one(w, line["texts"])
     template, fixed = (wording, {}) if isinstance(wording, str) else wording
     slots = Slots(w, line.get("slots"))
     there = set(slots_of(template))
-    text = slots.fill(said(w, template, rough=False))
+    shown = template if "first" in template else said(w, template, rough=False)  # which would become "initially"
+    text = slots.fill(_ARTICLE.sub(lambda found: _article(slots, found), shown))
     values = {}
     for spec in specs_of(tuple(line["fields"].items())):
         if spec.own in fixed:
