@@ -1,4 +1,4 @@
-"""Agents by hand-written lines: chains of calls, errors and what follows them, hand-offs."""
+"""Agents by hand-written lines: chains of calls, errors and what follows them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from training.data.example import Example
+from training.data.example import Chat, Example
 from training.data.parameters import Parameter, cased, described, spoken
-from training.data.prompts import default
 from training.data.results import dumped, good_result
 from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
-from training.data.toolmaking import Listing, Tool, any_tool, call_text, several_tools
+from training.data.skills.react import ENOUGH, action, header, past_action
+from training.data.toolmaking import Listing, Tool, any_tool, call_text
 from training.data.words import MONTHS, Words
 from training.data.written import Line, Slots, held, line_of, lines, parsed, said
 
@@ -123,6 +123,30 @@ def result_text(w: Words, value: Any) -> str:
 # -- chains ------------------------------------------------------------------------------------------------------------
 
 
+_NOTHING_FOUND = ("nothing found for {v}", "{v} is unknown", "no entry for {v}", "{v} does not exist", "no data on {v}", "access to {v} denied", "could not look up {v}", "the service does not answer")  # fmt: skip
+
+
+def as_react(
+    w: Words, skill: str, tools: list[Tool], request: str, steps: list[tuple[Tool, str]], answer: str
+) -> Example:
+    """Calls with what they return, and the answer, in the format of LlamaIndex's ReAct agent."""
+    chat = Chat()
+    chat.system(header(w, tools))
+    chat.user(request)
+    stop = w.between(1, len(steps) + 1) if w.heldout or w.chance(0.3) else len(steps) + 1
+    past = w.chance(0.5)
+    for at, (tool, text) in enumerate(steps, 1):
+        if at == stop or not past:
+            chat.answer(action(tool), kind="react")
+        else:
+            chat.answer(past_action(tool), train=past_action(tool) == action(tool))
+        if at == stop:
+            return chat.example(skill, heldout=w.heldout)
+        chat.user(f"Observation: {text}")
+    chat.answer(f"{ENOUGH}\nAnswer: {answer}", kind="react")
+    return chat.example(skill, heldout=w.heldout)
+
+
 def chain(w: Words) -> Example:
     """Calls that need what the calls before returned; then the answer."""
     line = line_of(w, "chains")
@@ -139,10 +163,27 @@ def chain(w: Words) -> Example:
         tools.append(made_tool(w, spec, args) if known is None else called_again(known, args))
     distinct = [tool for at, tool in enumerate(tools) if tool.topic not in {other.topic for other in tools[:at]}]
     distinct_names(w, distinct)
-    chat.tools = Listing(w).specs(offered(w, distinct, w.pick((0, 0, 1, 1, 2, 3))))
+    for tool in tools:
+        tool.name = next(one.name for one in distinct if one.topic == tool.topic)
+    shown = offered(w, distinct, w.pick((0, 0, 1, 1, 2, 3)))
+    if w.chance(0.15):
+        results = [w.pick(step["results"]) for step in steps]
+        texts = [result_text(w, slots.value(chosen["result"])) for chosen in results]
+        pairs = list(zip(tools, texts, strict=True))
+        return as_react(w, "written_chain", shown, request, pairs, slots.fill(results[-1]["answer"]))
+    chat.tools = Listing(w).specs(shown)
     if w.chance(0.1):
         plain_turn(w, chat)
     chat.user(request)
+    if w.chance(0.06):
+        # The first step fails, so the others can not be done.
+        chat.calls(
+            [(tools[0].name, tools[0].arguments)], f"First I need {call_text(tools[0].name, tools[0].arguments)}."
+        )
+        message = w.pick(_NOTHING_FOUND).format(v=next(iter(tools[0].arguments.values())))
+        chat.result(shaped_error(w, message))
+        chat.answer(failed(message), "The first step failed. I say so.")
+        return chat.example("written_chain", heldout=w.heldout)
     last = w.between(1, len(steps)) if w.heldout else len(steps)
     for at, (step, tool) in enumerate(zip(steps, tools, strict=True)):
         call = call_text(tool.name, tool.arguments)
@@ -251,126 +292,3 @@ def error(w: Words) -> Example:
             chat.result(result.text)
             chat.answer(result.answer, "Now it worked. I report the result.")
     return chat.example("written_error", heldout=w.heldout)
-
-
-# -- hand-offs ---------------------------------------------------------------------------------------------------------
-
-_SUPERVISORS = (
-    "You are a supervisor managing {n} agents:\n{list}\nAssign work to one agent at a time. Do not do any work yourself.",
-    "You are a team supervisor. Your agents:\n{list}\nHand every request to the agent that fits.",
-    "You coordinate these agents:\n{list}\nTransfer the user to the right one.",
-    "You answer the door of a company. Colleagues who can help:\n{list}",
-    "Route each request to an agent.\n\nAgents:\n{list}",
-    "You are the receptionist. For small talk answer yourself, else hand over:\n{list}",
-    "You manage {n} agents.\n{list}\nDecide who should act next.",
-)
-_OWN = (
-    "You are the {own} agent. {does} For everything else hand off to another agent.",
-    "You are {own}. {does}",
-    "{does} If you can not help, hand over to another agent.",
-    "You are an agent of {company}. {does}",
-)
-_NAME_STYLES = (
-    "{x}_agent",
-    "{x}",
-    "{X}Agent",
-    "{x}_expert",
-    "{x}_assistant",
-    "{x} agent",
-    "{x}-bot",
-    "{X}",
-    "{x}_team",
-)
-_BACK = ("Done.", "I have taken care of it.", "All right, that is done.", "I will see to it.", "It is done.")
-
-
-def _agents(w: Words, n: int) -> dict[str, Line]:
-    """Agents of different kinds, by the name each has here: what it does, or a first name."""
-    style = w.pick(_NAME_STYLES)
-    out: dict[str, Line] = {}
-    groups: set[str] = set()
-    people = w.chance(0.12)
-    while len(out) < n:
-        line = line_of(w, "handoff")
-        if line["group"] not in groups or (w.chance(0.25) and line not in out.values()):
-            groups.add(line["group"])
-            name = w.pick(line["names"])
-            camel = "".join(part.capitalize() for part in name.split("_"))
-            out.setdefault(w.first_name() if people else style.format(x=name, X=camel), line)
-    return out
-
-
-def _handoff_tools(w: Words, does: dict[str, str]) -> tuple[str, bool, list[dict[str, Any]]]:
-    """How the framework hands over: its style, whether the tools say what the agents do, and the tools."""
-    style = w.weighted((0.45, "handoff"), (0.35, "transfer"), (0.2, "task"))
-    if style == "handoff":
-        about = default("handoff").format(agent_info=str(does))
-        keys = {"to_agent": {"title": "To Agent", "type": "string"}, "reason": {"title": "Reason", "type": "string"}}
-        if w.chance(0.3):
-            keys = {key: {"type": "string"} for key in keys}
-        described_as = f"handoff(to_agent: str, reason: str) -> str\n{about}" if w.chance(0.7) else about
-        schema = {"type": "object", "properties": keys, "required": list(keys)}
-        return (
-            style,
-            True,
-            [{"type": "function", "function": {"name": "handoff", "description": described_as, "parameters": schema}}],
-        )
-    prefix = w.pick(("transfer_to_", "transfer_to_", "handoff_to_", "delegate_to_", "ask_"))
-    tools = []
-    told = w.chance(0.45)
-    for name in does:
-        schema = {"type": "object", "properties": {}}
-        if style == "task":
-            text = "Description of what the next agent should do, including all of the relevant context."
-            schema = {
-                "type": "object",
-                "properties": {"task_description": {"type": "string", "description": text}},
-                "required": ["task_description"],
-            }
-        about = w.pick((does[name], f"Transfer to {name}. {does[name]}")) if told else w.pick((f"Ask agent '{name}' for help", f"Transfer to {name}.", f"Hand over to {name}"))  # fmt: skip
-        function = {"name": prefix + re.sub(r"\W+", "_", name.lower()), "description": about, "parameters": schema}
-        tools.append({"type": "function", "function": function})
-    return style, told, tools
-
-
-def handoff(w: Words) -> Example:
-    """A request that another agent is better at: it is handed over."""
-    chat = chat_for(w, share=0.06)
-    agents = _agents(w, w.pick((2, 2, 3, 3, 4, 5)))
-    does = {name: w.pick(line["does"]) for name, line in agents.items()}
-    style, told, tools = _handoff_tools(w, does)
-    listed = "\n".join(f"- {name}: {text}" if w.chance(0.9) else f"- {text} ({name})" for name, text in does.items())
-    own: str | None = None
-    if told and w.chance(0.6):
-        mine = line_of(w, "handoff")
-        own = w.pick(mine["names"])
-        if mine in agents.values():
-            chat.system("You coordinate other agents.")
-        else:
-            chat.system(w.pick(_OWN).format(own=spoken(own), does=w.pick(mine["does"]), company=w.company()))
-    else:
-        chat.system(w.pick(_SUPERVISORS).format(n=len(agents), list=listed))
-    more = Listing(w).specs(several_tools(w, w.pick((1, 1, 2)))) if own and w.chance(0.5) else []
-    chat.tools = [*more, *tools]
-    names = list(agents)
-    rounds = 1 if w.heldout else w.pick((1, 1, 2, 3))
-    for at in range(rounds):
-        if w.chance(0.08 if w.heldout or at else 0.12) and not (w.heldout and at == rounds - 1):
-            plain_turn(w, chat)
-        which = w.between(0, len(names) - 1)
-        name, line = names[which], agents[names[which]]
-        template = choose(w, line, line["requests"])
-        request = slots_for(w, template).fill(said(w, template))
-        reason = request.rstrip(".?!") or request
-        chat.user(request)
-        if style == "handoff":
-            call = ("handoff", {"to_agent": name, "reason": reason})
-        else:
-            function = tools[which]["function"]["name"]
-            call = (function, {"task_description": reason} if style == "task" else {})
-        chat.calls([call], f"{name} is better suited.")
-        if at < rounds - 1:
-            text = default("handoff_output").format(to_agent=name, reason=reason)
-            chat.result(text if style == "handoff" else f"Successfully transferred to {name}")
-            chat.answer(w.pick(_BACK), train=False)
-    return chat.example("written_handoff", heldout=w.heldout)

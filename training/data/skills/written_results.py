@@ -13,7 +13,7 @@ from training.data.results import dumped
 from training.data.skills.calling import call_turn
 from training.data.skills.context import UNKNOWN
 from training.data.skills.openings import chat_for, plain_turn, system_text
-from training.data.skills.written_agents import choose, distinct_names, made_tool, offered, slots_for
+from training.data.skills.written_agents import as_react, choose, distinct_names, made_tool, offered, slots_for
 from training.data.toolmaking import Listing, Tool, call_text
 from training.data.words import Words
 from training.data.written import Line, Slots, line_of, lines, maker, said, slots_of
@@ -213,8 +213,12 @@ def result(w: Words) -> Example:
             chat.result(asked.text)
             chat.answer(answer, "I take what was asked for from the result.")
         return chat.example("written_result", heldout=w.heldout)
+    if x < 0.38:
+        asked = record(w) if w.chance(0.6) else rows(w)
+        shown = offered(w, [asked.tool], w.pick((0, 0, 1, 2)))
+        return as_react(w, "written_result", shown, asked.tool.request, [(asked.tool, asked.text)], asked.answer)
     chat.system(system_text(w, 0.3))
-    if x < 0.48:
+    if x < 0.54:
         asked = rows(w)
         _one(w, asked, chat, [asked.tool])
     elif x < 0.85:
