@@ -9,8 +9,9 @@ from typing import Any
 from training.data.example import Chat, Example
 from training.data.skills.arithmetic import operands, plain_sum, steps_of
 from training.data.skills.openings import system_text
+from training.data.slips import typed
 from training.data.words import Words
-from training.data.written import Line, Slots, lines, said
+from training.data.written import Line, Slots, lines
 
 Exchange = tuple[str, str, str, dict[str, Any]]
 
@@ -83,7 +84,7 @@ def asked_sum(w: Words) -> Exchange:
     a, b, answer, thought = _single(w, kind)
     slots = Slots(w)
     slots.values.update(a=a, b=b)
-    return slots.fill(said(w, line.one(w, line["user"]))), answer, thought, {}
+    return slots.fill(typed(w, line.one(w, line["user"]))), answer, thought, {}
 
 
 def _draw(w: Words, expression: str) -> tuple[dict[str, int], str, int]:
@@ -122,7 +123,7 @@ def problem(w: Words, *, two_steps: bool = False) -> Exchange:
         numbers, steps, value = _draw(w, line["expression"])
     slots = Slots(w)
     slots.values.update(numbers)
-    return slots.fill(said(w, line["problem"])), str(value), steps, {}
+    return slots.fill(typed(w, line["problem"])), str(value), steps, {}
 
 
 def sum_turn(w: Words) -> Exchange:

@@ -15,8 +15,9 @@ from training.data.numerals import NUMBERS, clock12, english, ordinal, roman
 from training.data.numerals import WEEKDAYS as WEEKDAYS_IN
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.written_sums import sum_turn
+from training.data.slips import typed
 from training.data.words import MONTHS, WEEKDAYS, Words, _file
-from training.data.written import Line, Slots, lines, said
+from training.data.written import Line, Slots, lines
 
 Exchange = tuple[str, str, str, dict[str, Any]]
 
@@ -40,7 +41,7 @@ def _line(w: Words, area: str) -> Line:
 
 
 def _said(w: Words, line: Line, slots: Slots) -> str:
-    return slots.fill(said(w, line.one(w, line["user"])))
+    return slots.fill(typed(w, line.one(w, line["user"])))
 
 
 # -- small talk --------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def talk_turns(w: Words, *, offered: str | None = None, follow: bool = True) -> 
     turns: list[Exchange] = [(_said(w, line, slots), slots.fill(line["answer"]), _thought(line), {})]
     if follow:
         for more in (line.get("follow") or ())[: w.between(0, 3)]:
-            user = slots.fill(said(w, line.one(w, more["user"])))
+            user = slots.fill(typed(w, line.one(w, more["user"])))
             turns.append((user, slots.fill(more["answer"]), "This is small talk.", {}))
     return turns
 
@@ -146,7 +147,7 @@ def fact_turn(w: Words) -> Exchange:
     found, ends = _facts()
     line = found[bisect(ends, w.rng.random() * ends[-1])]
     slots = Slots(w)
-    wording, answer = said(w, line.one(w, line["user"])), line["answer"]
+    wording, answer = typed(w, line.one(w, line["user"])), line["answer"]
     if rows := _rows(line):
         row = w.pick(rows)
         slots.values.update(a=row[0], b=row[1])
