@@ -52,7 +52,7 @@ def _street(w: Words) -> str:
 
 
 def _money(w: Words) -> int | float:
-    return w.between(1, 2000) if w.chance(0.6) else round(w.between(1, 500) + w.between(1, 99) / 100, 2)
+    return w.between(1, 2000) if w.chance(0.6) else round(w.between(100, 50000) / 100 + 0.01, 2)
 
 
 def _duration(w: Words) -> str:

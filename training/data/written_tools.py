@@ -192,6 +192,28 @@ def another_call(tool: Tool, arguments: dict[str, Any], request: str = "", short
     return made
 
 
+def asked_again(w: Words, tool: Tool, *, clause: bool = False) -> Tool | None:
+    """Another request for a hand-written tool, with other values; None where there is none.
+
+    Args:
+        clause: Whether it has to be a clause that others can be joined with.
+    """
+    line: Line | None = tool.extra.get("line")
+    if line is None or (clause and not line.get("clauses")):
+        return None
+    as_clause = clause or (bool(line.get("clauses")) and w.chance(0.25))
+    template, fixed = _split(line.one(w, line["clauses"] if as_clause else line["requests"]))
+    slots = Slots(w, tool.extra["slots"].kinds)
+    text = slots.fill(said(w, template, rough=not as_clause))
+    own = _arguments(line, template, fixed, slots)
+    if set(own) - set(tool.extra["names"]):
+        return None  # an optional parameter that this tool does not offer
+    request = w.ask(_WRAPS, c=text, C=text[:1].upper() + text[1:]) if as_clause else text
+    made = another_call(tool, own, request, text.rstrip(".?!"))
+    made.extra["slots"] = slots
+    return made
+
+
 def follow_up(w: Words, tool: Tool) -> Tool | None:
     """A next request for the tool with some arguments changed, where one is written."""
     line: Line | None = tool.extra.get("line")

@@ -19,7 +19,7 @@ from training.data.toolmaking import (
     several_tools,
 )
 from training.data.words import Phrases, Words
-from training.data.written_tools import follow_up, tool_result, written_tool
+from training.data.written_tools import asked_again, follow_up, tool_result, written_tool
 
 _CALL_THOUGHTS = Phrases(
     "I need {name} here: {call}.", "The user wants {call}.", "{name} fits. I call {call}.", "This needs a tool. {call}."
@@ -63,6 +63,21 @@ def _history(w: Words, chat: Chat, tools: list[Tool]) -> None:
             plain_turn(w, chat)
 
 
+def further_turns(w: Words, chat: Chat, tools: list[Tool], newest: Tool, n: int) -> None:
+    """Turns after a call: the prompt with the tools is long, so that several targets share it."""
+    fresh = [tool for tool in w.shuffled(tools) if tool.name != newest.name]
+    for _ in range(n):
+        result_turn(w, chat, newest)
+        while w.chance(0.25):
+            plain_turn(w, chat)
+        x = w.rng.random()
+        again = follow_up(w, newest) if x < 0.3 else asked_again(w, newest) if x < 0.5 or not fresh else fresh.pop()
+        if again is None:
+            return
+        newest = again
+        call_turn(w, chat, newest)
+
+
 def _calling(w: Words, skill: str, wanted: Tool, tools: list[Tool]) -> Example:
     chat = chat_for(w, share=0.14)
     chat.system(system_text(w, 0.45))
@@ -75,19 +90,7 @@ def _calling(w: Words, skill: str, wanted: Tool, tools: list[Tool]) -> Example:
         request = w.ask(_FOLLOW_UPS, r=request, l=request[0].lower() + request[1:])
     call_turn(w, chat, wanted, request)
     if not w.heldout:
-        # The prompt with the tools is long: several targets share it.
-        x = w.rng.random()
-        if x < 0.6:
-            result_turn(w, chat, wanted)
-            if w.chance(0.4) and (following := follow_up(w, wanted)):
-                call_turn(w, chat, following)
-                if w.chance(0.4):
-                    result_turn(w, chat, following)
-            if w.chance(0.45):
-                if others and w.chance(0.6):
-                    call_turn(w, chat, w.pick(others))
-                else:
-                    plain_turn(w, chat)
+        further_turns(w, chat, tools, wanted, w.pick((0, 1, 2, 3, 3, 4)))
     return chat.example(skill, heldout=w.heldout)
 
 
@@ -137,10 +140,14 @@ def no_tool(w: Words) -> Example:
     _history(w, chat, tools)
     plain_turn(w, chat)
     if not w.heldout:
-        if w.chance(0.4):
+        for _ in range(w.pick((0, 1, 2, 3))):
             plain_turn(w, chat)
-        if w.chance(0.5):
-            call_turn(w, chat, w.pick(tools))
+        if w.chance(0.6):
+            tool = w.pick(tools)
+            call_turn(w, chat, tool)
+            if w.chance(0.5):
+                result_turn(w, chat, tool)
+                plain_turn(w, chat)
     return chat.example("no_tool", heldout=w.heldout)
 
 

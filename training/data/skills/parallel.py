@@ -18,7 +18,7 @@ from training.data.toolmaking import (
     several_tools,
 )
 from training.data.words import Phrases, Words
-from training.data.written_tools import calls_of_one, tool_result, written_tool
+from training.data.written_tools import asked_again, calls_of_one, tool_result, written_tool
 
 _JOINS = Phrases(
     "{a} and {b}",
@@ -161,6 +161,28 @@ def _listed(w: Words) -> tuple[list[Tool], list[Tool], str]:
     return [calls[0]], calls, request
 
 
+def _joined(w: Words, calls: list[Tool]) -> str:
+    """One request for several calls, from the clauses of each."""
+    parts = [call.short.rstrip(".?!") for call in calls]
+    request = parts[0]
+    for part in parts[1:]:
+        if w.heldout or w.chance(0.3):
+            request = w.ask(_JOINS, a=request, b=part, B=part[0].upper() + part[1:])
+        else:
+            request = joined_requests(w.rng, request, part)
+    request = w.ask(_WRAPS, r=request)
+    return request[0].upper() + request[1:]
+
+
+def ask_for_all(w: Words, chat: Chat, calls: list[Tool], request: str) -> None:
+    """A request, and the calls that it wants in one turn."""
+    chat.user(request)
+    chat.calls(
+        [(call.name, call.arguments) for call in calls],
+        w.say(_THOUGHTS, k=len(calls), c="; ".join(call_text(call.name, call.arguments) for call in calls)),
+    )
+
+
 def clause_tool(w: Words) -> Tool:
     """A hand-written tool whose request is a clause."""
     return written_tool(w, clause=True)
@@ -194,27 +216,18 @@ def parallel(w: Words) -> Example:
     chat.tools = Listing(w).specs(w.shuffled(tools))
     if not w.heldout and w.chance(0.15):
         plain_turn(w, chat)
-    if not request:
-        parts = [call.short.rstrip(".?!") for call in calls]
-        request = parts[0]
-        for part in parts[1:]:
-            if w.heldout or w.chance(0.3):
-                request = w.ask(_JOINS, a=request, b=part, B=part[0].upper() + part[1:])
-            else:
-                request = joined_requests(w.rng, request, part)
-        request = w.ask(_WRAPS, r=request)
-        request = request[0].upper() + request[1:]
-    chat.user(request)
-    chat.calls(
-        [(call.name, call.arguments) for call in calls],
-        w.say(_THOUGHTS, k=len(calls), c="; ".join(call_text(call.name, call.arguments) for call in calls)),
-    )
-    if not w.heldout and w.chance(0.65):
+    ask_for_all(w, chat, calls, request or _joined(w, calls))
+    while not w.heldout and w.chance(0.65):
         answer_results(w, chat, calls)
-        if w.chance(0.25) and calls[0].request:
+        again = [made for tool in w.sample(tools, 3) if (made := asked_again(w, tool, clause=True))]
+        if len(again) > 1:
+            calls = again
+            ask_for_all(w, chat, calls, _joined(w, calls))
+        elif calls[0].request:
             tool = w.pick(calls)
             call_turn(w, chat, tool)
             result_turn(w, chat, tool)
+            break
     return chat.example("tool_parallel", heldout=w.heldout)
 
 

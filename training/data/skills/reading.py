@@ -115,7 +115,7 @@ def read_prose(w: Words) -> Example:
     """Questions on one passage."""
     chat = chat_for(w, share=0.16)
     one = read(w)
-    _conversation(w, chat, [one], laid_out(w, one), 1 if w.heldout else w.pick((2, 3, 4, 5, 6)))
+    _conversation(w, chat, [one], laid_out(w, one), 1 if w.heldout else w.between(3, 9))
     return chat.example("read_prose", heldout=w.heldout)
 
 
@@ -128,7 +128,7 @@ def read_several(w: Words) -> Example:
         parts = [(one.topic, text) for one in ones for text in chunks(w, one)]
         if w.chance(0.3):
             parts = w.shuffled(parts)
-    _conversation(w, chat, ones, headed(w, parts), 1 if w.heldout else w.between(3, 6))
+    _conversation(w, chat, ones, headed(w, parts), 1 if w.heldout else w.between(4, 10))
     return chat.example("read_several", heldout=w.heldout)
 
 
@@ -148,7 +148,7 @@ def read_long(w: Words) -> Example:
             ones.append(one)
             size += len(one.text) + 20
     context = headed(w, [(one.topic, one.text) for one in ones])
-    _conversation(w, chat, ones, context, 1 if w.heldout else w.between(3, 6))
+    _conversation(w, chat, ones, context, 1 if w.heldout else w.between(6, 14))
     return chat.example("read_long", heldout=w.heldout)
 
 
@@ -221,7 +221,7 @@ def read_result(w: Words) -> Example:
     name = w.pick(_TOOL_NAMES).format(x=topic)
     tool = Tool(name, w.say(_TOOL_DOES, x=topic), [Parameter(key, {"type": "string"}, "", "")], {}, "", topic)
     chat.tools = Listing(w).specs([tool])
-    for _ in range(1 if w.heldout else w.pick((1, 2, 2, 3))):
+    for _ in range(1 if w.heldout else w.pick((1, 2, 3, 3, 4))):
         one = read(w)
         question = w.pick(one.alone() or one.questions)
         refuse = w.chance(_REFUSALS)
@@ -322,7 +322,7 @@ def read_relevance(w: Words) -> Example:
     if w.chance(0.06):
         chat.system(system_text(w, 1))
     ones = several(w, 2 if w.heldout else w.between(3, 4))
-    for _ in range(1 if w.heldout else w.between(4, 8)):
+    for _ in range(1 if w.heldout else w.between(8, 14)):
         one = w.pick(ones)
         about = one if w.chance(0.55) else w.pick([other for other in ones if other is not one])
         question = w.pick(

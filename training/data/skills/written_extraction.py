@@ -183,7 +183,7 @@ def written_json(w: Words) -> Example:
     made = make(w, chat)
     _answer(w, chat, made)
     once = w.heldout or (make is not _with_schema and not any(m["role"] == "system" for m in chat.messages))
-    while not once and w.chance(0.4):
+    while not once and w.chance(0.65):
         # A schema in the prompt is worth another text.
         more = another(w, made)
         if more is None or (make is not _with_schema and any(f.value is None for f in more.fields)):
@@ -211,7 +211,7 @@ def written_json_tool(w: Words) -> Example:
     while True:
         chat.user(_request(w, made))
         chat.calls([(name, {k: v for k, v in made.value.items() if v is not None})], _thought(w, made), choice=name)
-        more = None if w.heldout or not w.chance(0.3) else another(w, made)
+        more = None if w.heldout or not w.chance(0.55) else another(w, made)
         if more is None:
             return chat.example("written_json_tool", heldout=w.heldout)
         chat.result(w.pick(("ok", "saved", '{"status": "ok"}', "Done", "stored", "{}", "null")))
