@@ -89,8 +89,10 @@ def _expression(w: Words) -> tuple[str, int, str]:
     operation = w.pick(OPERATIONS)
     a, b, value = operands(w, operation)
     phrases = {"+": _PLUS, "-": _MINUS, "*": _TIMES, "/": _DIVIDED}[operation]
-    shown: tuple[object, object] = (in_words(a), in_words(b)) if max(a, b) < 100 and w.chance(0.06) else (a, b)
-    return w.ask(phrases, a=shown[0], b=shown[1]), value, steps_of(a, operation, b)
+    template = w.template(phrases)
+    verbal = not any(sign in template for sign in "+-*/:") and max(a, b) < 100 and w.chance(0.1)
+    shown = {"a": in_words(a), "b": in_words(b)} if verbal else {"a": str(a), "b": str(b)}
+    return template.format_map(shown), value, steps_of(a, operation, b)
 
 
 def plain_sum(w: Words) -> tuple[str, str, str, dict[str, Any]]:
