@@ -116,6 +116,17 @@ FORMS = Phrases(
     "Expected output: {f}\nText: {t}",
     "Replace the placeholders in {f} with what this says: {t}",
 )  # fmt: skip
+#: After examples {e}.
+EXAMPLES = Phrases(
+    "{e}\n\nText: {t}\nJSON:",
+    "Turn texts into JSON like this:\n\n{e}\n\nNow this text: {t}",
+    "Here is how I want it.\n{e}\n\nDo the same for: {t}",
+    "Examples:\n{e}\n\nInput: {t}",
+    "{e}\n\nFollow the pattern above for the next text and answer with the JSON only.\n{t}",
+    "Learn from the example and write the JSON for the last text.\n\n{e}\n\nLast text: {t}",
+    "{e}\nText: {t}\nJSON: ",
+    "You see what I need from this:\n\n{e}\n\nYour turn: {t}",
+)  # fmt: skip
 #: The same in the system message; the user only gives the text.
 SYSTEM = Phrases(
     "Extract {k} from the user's message. Answer with a JSON object with these keys.",

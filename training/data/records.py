@@ -350,7 +350,7 @@ def _right(schema: dict[str, Any], value: Any) -> bool:
     if value is None:
         return True
     if isinstance(value, str) and value.startswith("{") and value.endswith("}") and kind != "object":
-        return kind != "boolean"
+        return bool(kind != "boolean")
     if kind == "array":
         return isinstance(value, list) and all(_right(schema["items"], item) for item in value)
     if kind == "object":

@@ -9,6 +9,7 @@ from typing import Any
 from training.data.example import Chat, Example
 from training.data.extraction_asks import (
     AROUND,
+    EXAMPLES,
     FORMS,
     KEYS,
     LANGCHAIN,
@@ -29,6 +30,15 @@ from training.data.words import Phrases, Words
 
 _THOUGHTS = Phrases("I return {k}.", "The keys are {k}.", "I fill in {k}.", "The text tells {k}.")
 _TYPES = {"string": "string", "integer": "integer", "number": "number", "boolean": "true or false", "array": "list"}
+_LINES = ("- {k}: {d}", "{k}: {d}", '"{k}": {d}', "* {k} - {d}")
+_TYPED_LINES = (
+    "- {k} ({y}): {d}",
+    "* `{k}`: {d} ({y})",
+    "- {k} ({y})",
+    "{k}: {y}",
+    "{k} ({y}) - {d}",
+    "- {k}: {y}, {d}",
+)
 _NAMES = (
     *("{T}", "{T}", "{T}", "{T}", "extract_{t}", "save_{t}", "{t}_info", "Create{T}", "record_{t}", "{T}Schema"),
     *("output_{t}", "{T}Response", "respond_with_{t}", "structured_output", "{T}Details", "submit_{t}", "{t}"),
@@ -108,26 +118,54 @@ def _nulls(w: Words, made: Shape, text: str) -> str:
     return text
 
 
+def _typed(schema: dict[str, Any]) -> str:
+    """A type as people write it."""
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if schema["type"] == "object":
+        return "object with " + _row(list(schema["properties"]))
+    if schema["type"] == "array":
+        inner = schema["items"]
+        return (
+            "list of strings"
+            if inner["type"] == "string"
+            else f"list of {_typed(inner)}".replace("object ", "objects ")
+        )
+    return _TYPES[schema["type"]]
+
+
+def _described_keys(w: Words, chat: Chat) -> Shape:
+    """The keys in a list, with what they mean or of which type they are."""
+    style = w.pick((*_LINES, *_TYPED_LINES, *_TYPED_LINES))
+    made = shape(w, plain="{y}" not in style)
+    chat.system(system_text(w, 0.2))
+    lines = [style.format(k=f.name, d=f.description or spoken(f.name), y=_typed(f.schema)) for f in made.fields]
+    chat.user(_nulls(w, made, w.template(LISTED, rough=False).format(l="\n".join(lines), t=made.text)))
+    return made
+
+
 def _by_keys(w: Words, chat: Chat) -> Shape:
     made = shape(w, plain=True)
     keys = _quoted(w, [f.name for f in made.fields])
-    x = w.rng.random()
-    if x < 0.2:
+    if w.chance(0.25):
         chat.system(_nulls(w, made, w.tell(SYSTEM, k=keys)))
         chat.user(made.text)
-    elif x < 0.45:
-        chat.system(system_text(w, 0.2))
-        lines = []
-        style = w.pick(
-            ("- {k}: {d}", "- {k} ({y}): {d}", "{k}: {d}", "* `{k}`: {d} ({y})", "- {k} ({y})", '"{k}": {d}')
-        )
-        for f in made.fields:
-            about = f.description or spoken(f.name)
-            lines.append(style.format(k=f.name, d=about, y=_TYPES[f.schema["type"]]))
-        chat.user(_nulls(w, made, w.template(LISTED, rough=False).format(l="\n".join(lines), t=made.text)))
     else:
         chat.system(system_text(w, 0.2))
         chat.user(_nulls(w, made, w.ask(KEYS, k=keys, t=made.text)))
+    return made
+
+
+def _by_example(w: Words, chat: Chat) -> Shape:
+    """One or two texts with their JSON, and a text to do likewise."""
+    while True:
+        made = shape(w)
+        shown = [one for _ in range(w.pick((1, 2))) if (one := another(w, made)) is not None]
+        if shown and all(f.value is not None or f.optional for one in shown for f in one.fields):
+            break
+    chat.system(system_text(w, 0.2))
+    given = "\n\n".join(w.pick(("Text: {t}\nJSON: {v}",)).format(t=one.text, v=dumped(one.value)) for one in shown)
+    chat.user(w.template(EXAMPLES, rough=False).replace("{e}", given).replace("{t}", made.text))
     return made
 
 
@@ -176,8 +214,14 @@ def _by_framework(w: Words, chat: Chat) -> Shape:
 def written_json(w: Words) -> Example:
     """A text, and what JSON is to be made of it."""
     chat = chat_for(w, share=0.08)
-    x = w.rng.random()
-    make = _with_schema if x < 0.58 else _by_keys if x < 0.78 else _by_form if x < 0.86 else _by_framework
+    make = w.weighted(
+        (0.56, _with_schema),
+        (0.14, _by_keys),
+        (0.09, _described_keys),
+        (0.07, _by_form),
+        (0.04, _by_example),
+        (0.1, _by_framework),
+    )
     if make is not _with_schema and w.chance(0.4):
         chat.response_format = {"type": "object"}
     made = make(w, chat)
