@@ -259,9 +259,9 @@ def _small_talk(w: Words) -> Exchange:
             "k": w.between(2, 9),
             "v": w.verb(),
         }
-        return w.ask(_REMARKS, **slots), REMARK_ANSWER, "The user just talks.", {}
+        return w.say(_REMARKS, **slots), REMARK_ANSWER, "The user just talks.", {}
     phrases, answer = w.pick(SMALL_TALK)
-    return _varied(w, w.ask(phrases)), answer, "This is small talk.", {}
+    return _varied(w, w.say(phrases)), answer, "This is small talk.", {}
 
 
 def small_talk_text(w: Words) -> str:
@@ -278,7 +278,8 @@ def _varied(w: Words, text: str) -> str:
     if x < 0.87:
         return text.rstrip(".!?") + w.pick((".", "!", "...", "?" if text.endswith("?") else " :)"))
     if x < 0.93:
-        return w.pick(("Hey, ", "Well, ", "So, ", "Hm, ", "Oh, ")) + text[0].lower() + text[1:]
+        small = text if text.startswith(("I ", "I'")) else text[0].lower() + text[1:]
+        return w.pick(("Hey, ", "Well, ", "So, ", "Hm, ", "Oh, ")) + small
     return text.upper() if x < 0.94 else text + w.pick((" 🙂", " 👍", " friend", ""))
 
 
