@@ -17,7 +17,7 @@ Exchange = tuple[str, str, str, dict[str, Any]]
 
 _AREA = "arithmetic"
 #: How often each kind of sum is asked for; the other kinds once.
-_OFTEN = {"+": 10, "-": 10, "*": 7, "/": 6, "double": 2, "half": 2}
+_OFTEN = {"+": 10, "-": 10, "*": 7, "/": 6, "double": 2, "half": 2, "unit": 2}
 
 
 @lru_cache(maxsize=1)
@@ -81,9 +81,15 @@ def asked_sum(w: Words) -> Exchange:
     """One operation asked for in words."""
     kind = w.pick(_kinds())
     line = w.pick(_sums()[kind])
-    a, b, answer, thought = _single(w, kind)
     slots = Slots(w)
-    slots.values.update(a=a, b=b)
+    if kind == "unit":
+        large, small, factor = w.pick(line["units"])
+        a = w.between(2, 12)
+        answer, thought = str(a * factor), f"{steps_of(a, '*', factor)}."
+        slots.values.update(a=a, f=large, t=small)
+    else:
+        a, b, answer, thought = _single(w, kind)
+        slots.values.update(a=a, b=b)
     return slots.fill(typed(w, line.one(w, line["user"]))), answer, thought, {}
 
 
