@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +24,15 @@ HELD_OUT = 8  # one wording in so many
 # -- what the lines have in common -------------------------------------------------------------------------------------
 
 
+def part(w: Words, wordings: list[str]) -> list[str]:
+    """The wordings of a list that the split may use; at least one is held out."""
+    kept = [text for text in wordings if held(text, HELD_OUT)] or [min(wordings, key=lambda x: zlib.crc32(x.encode()))]
+    return kept if w.heldout else [text for text in wordings if text not in kept] or wordings
+
+
 def choose(w: Words, line: Line, wordings: list[str]) -> str:
-    """A wording of the split; lists are short here, so that each is held out by itself."""
-    if line.heldout or len(wordings) < 3:
-        return w.pick(wordings)
-    return w.pick([text for text in wordings if held(text, HELD_OUT) is w.heldout] or wordings)
+    """A wording of the split; of a line that is held out whole, any."""
+    return w.pick(wordings if line.heldout or len(wordings) < 3 else part(w, wordings))
 
 
 def strings_of(value: Any) -> list[str]:
@@ -268,7 +273,7 @@ def error(w: Words) -> Example:
     again = {**tool.arguments, key: new}
     if by_itself:
         hints = next(hint for hint in lines("hints") if hint["kind"] == ("date" if iso else "value"))
-        hint = w.pick([text for text in hints["says"] if held(text, HELD_OUT) is w.heldout])
+        hint = w.pick(part(w, hints["says"]))
         message = hint.format(old=tool.arguments[key], new=new, key=spoken(key))
         chat.result(shaped_error(w, message))
         chat.calls([(tool.name, again)], f"The error says what to do: {key} is {json.dumps(new, ensure_ascii=False)}.")

@@ -13,7 +13,7 @@ from training.data.results import dumped
 from training.data.skills.calling import call_turn
 from training.data.skills.context import UNKNOWN
 from training.data.skills.openings import chat_for, plain_turn, system_text
-from training.data.skills.written_agents import as_react, choose, distinct_names, made_tool, offered, slots_for
+from training.data.skills.written_agents import as_react, choose, distinct_names, made_tool, offered, part, slots_for
 from training.data.toolmaking import Listing, Tool, call_text
 from training.data.words import Words
 from training.data.written import Line, Slots, line_of, lines, maker, said, slots_of
@@ -62,6 +62,13 @@ def _about_field(key: str, value: Any, ask: dict[str, Any]) -> str:
     return f"The {spoken(key)} is {said_value(value)}."
 
 
+def _general(w: Words, op: str) -> str:
+    """A question about any result, with slots for what it is about."""
+    line = next(line for line in lines("follow_ups") if line["op"] == op)
+    said_so: list[str] = line["said"]
+    return w.pick(part(w, said_so))
+
+
 def record(w: Words, line: Line | None = None) -> Asked:
     """One field of an object."""
     line = line or _line(w, "record")
@@ -80,9 +87,12 @@ def record(w: Words, line: Line | None = None) -> Asked:
     text = _shown(w, {names[key]: fields[key] for key in kept})
     more = [
         (choose(w, line, one["next"]), _about_field(names[one["field"]], fields[one["field"]], one))
-        for one in w.shuffled(line["asks"])
+        for one in line["asks"]
         if one is not ask and one["field"] in kept and one["field"] != ask["field"] and one["next"]
     ]
+    for key in w.sample([key for key in kept if not isinstance(fields[key], bool)], 2):
+        more.append((_general(w, "field").format(k=spoken(key)), _about_field(names[key], fields[key], {})))
+    w.rng.shuffle(more)
     return Asked(tool, text, _about_field(names[ask["field"]], fields[ask["field"]], ask), more)
 
 
@@ -113,7 +123,23 @@ def rows(w: Words, line: Line | None = None) -> Asked:
     more = [
         (choose(w, line, one["next"]), answers[id(one)]) for one in line["asks"] if one is not ask and one.get("next")
     ]
+    more += _more_of_rows(w, made, line["things"])
+    w.rng.shuffle(more)
     return Asked(tool, text, answers[id(ask)], more)
+
+
+def _more_of_rows(w: Words, made: list[dict[str, Any]], things: str) -> list[tuple[str, str]]:
+    """Questions on a list that fit any list."""
+    own, *others = made[0]
+    number = [key for key in others if isinstance(made[0][key], int | float)]
+    row, key = w.pick(made), w.pick(others)
+    out = [(_general(w, "lookup").format(x=row[own], k=spoken(key)), f"The {spoken(key)} is {said_value(row[key])}.")]
+    if number:
+        op, key = w.pick(("max", "min")), w.pick(number)
+        out.append((_general(w, op).format(k=spoken(key)), _of_rows(made, things, [op, key, own])))
+    op = w.pick(("count", "first", "last"))
+    out.append((_general(w, op).format(things=things), _of_rows(made, things, [op, own])))
+    return out
 
 
 def _of_rows(made: list[dict[str, Any]], things: str, what: list[str]) -> str:
