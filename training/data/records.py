@@ -18,6 +18,7 @@ from training.data.written import Line, Slots, line_of, said, slots_of
 
 AREA = "extraction"
 _INNER = re.compile(r"(\w+):(\[?\w+\]?(?:\([^)]*\))?)")
+_NAMES = frozenset(("person", "first", "last", "full", "city", "company", "product", "user", "job", "noun", "title"))
 _ARTICLE = re.compile(r"\b([Aa]) \{(\w+(?:#\d)?)(?::([^{}]+))?\}")
 _GENERIC = Phrases(
     "The {k}",
@@ -121,6 +122,13 @@ def _fits(schema: dict[str, Any], value: Any) -> Any:
     return value
 
 
+def _kind(w: Words, kind: str) -> str:
+    """A slot's kind; now and then a name or a phrase is one that nobody could guess."""
+    if (kind in _NAMES or kind.startswith("@")) and w.chance(0.1):
+        return w.pick(("foreign", "foreign", "phrase", "title", "word", "code"))
+    return kind
+
+
 def _article(slots: Slots, found: re.Match[str]) -> str:
     """ "a" or "an", as the value of the slot behind it wants."""
     value = str(slots.get(found[2], found[3] or ""))
@@ -131,7 +139,7 @@ def told(w: Words, line: Line) -> tuple[str, dict[str, Any]]:
     """One of a line's texts, and what it tells by the line's own names."""
     wording = line.one(w, line["texts"])
     template, fixed = (wording, {}) if isinstance(wording, str) else wording
-    slots = Slots(w, line.get("slots"))
+    slots = Slots(w, {name: _kind(w, kind) for name, kind in line.get("slots", {}).items()})
     there = set(slots_of(template))
     shown = template if "first" in template else said(w, template, rough=False)  # which would become "initially"
     text = slots.fill(_ARTICLE.sub(lambda found: _article(slots, found), shown))
