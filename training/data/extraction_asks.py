@@ -62,6 +62,21 @@ SCHEMA = Phrases(
     "Given the text '{t}', what are the {f}?",
     "Text to analyse: {t}\n\nFields wanted: {f}",
 )  # fmt: skip
+#: Several records in a row.
+SEVERAL = Phrases(
+    "{t}",
+    "Extract all entries from this:\n\n{t}",
+    "{t}\n\nPut every one of them into the list.",
+    "There are several texts below. Make one record of each.\n\n{t}",
+    "Read the messages and return a list, one item for each.\n{t}",
+    "List everything that is described here.\n\n{t}",
+    "Turn these notes into a list of records:\n{t}",
+    "I have some notes for you. All of them have to go into the database.\n\n{t}",
+    "Which entries do you find in the text? Keep their order.\n\n{t}",
+    "Parse all of the following.\n\n{t}",
+    "{t}\n\nGive me all of that as structured data, please.",
+    "Collect the data of every message.\n\n{t}",
+)  # fmt: skip
 #: With nothing but words: {k} are the keys.
 KEYS = Phrases(
     "{t}\n\nGive me a JSON object with the keys {k}.",

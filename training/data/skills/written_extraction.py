@@ -19,6 +19,7 @@ from training.data.extraction_asks import (
     NULLS,
     OWN_SCHEMA,
     SCHEMA,
+    SEVERAL,
     SYSTEM,
     SYSTEM_SCHEMA,
 )
@@ -211,8 +212,64 @@ def _by_framework(w: Words, chat: Chat) -> Shape:
     return made
 
 
+def _several(w: Words) -> tuple[dict[str, Any], dict[str, Any], str, Shape, str] | None:
+    """Some records of one kind: the schema of their list, the value, and the texts in a row."""
+    made = shape(w)
+    records = [made] + [one for _ in range(w.pick((1, 1, 2))) if (one := another(w, made)) is not None]
+    if len(records) == 1 or sum(len(one.text) for one in records) > 700:
+        return None
+    inner = schema_of(w, made)
+    kind = _snake(made.title)
+    where = w.pick((f"{kind.removesuffix('s')}s", f"{kind}_list", "items", "entries", "records", "results", "data"))
+    title = w.pick(
+        (f"{made.title}List", f"{made.title.removesuffix('s')}s", "Records", "Entries", "Extraction", "Results")
+    )
+    if made.pydantic:
+        defs = {**inner.pop("$defs", {}), made.title: inner}
+        shown: dict[str, Any] = {
+            "items": {"$ref": f"#/$defs/{made.title}"},
+            "title": spoken(where).title(),
+            "type": "array",
+        }
+        schema: dict[str, Any] = {
+            "$defs": defs,
+            "properties": {where: shown},
+            "required": [where],
+            "title": title,
+            "type": "object",
+        }
+    else:
+        inner.pop("description", None)
+        schema = {"type": "object", "properties": {where: {"type": "array", "items": inner}}, "required": [where]}
+        if w.chance(0.4):
+            schema = {"title": title, **schema}
+    form = w.pick(("{t}", "{t}", "- {t}", "{n}. {t}", "[{n}] {t}", "Text {n}: {t}"))
+    text = w.pick(("\n", "\n\n")).join(form.format(n=at, t=one.text) for at, one in enumerate(records, 1))
+    return schema, {where: [one.value for one in records]}, text, made, title
+
+
+def _list_example(w: Words, skill: str, *, as_tool: bool) -> Example | None:
+    found = _several(w)
+    if found is None:
+        return None
+    schema, value, text, made, title = found
+    chat = chat_for(w, share=0.06)
+    _system(w, chat, made, 0.25)
+    chat.user(w.ask(SEVERAL, t=text, T=_kind(made)["T"]) if w.chance(0.85) else text)
+    if not as_tool:
+        chat.response_format = schema
+        chat.answer(dumped(value), "I list the records.", kind="json", expected=value)
+    else:
+        name = w.pick(_NAMES).format(T=title, t=_snake(title))
+        chat.tools = [{"type": "function", "function": {"name": name, "description": "", "parameters": schema}}]
+        chat.calls([(name, value)], "I list the records.", choice=name)
+    return chat.example(skill, heldout=w.heldout)
+
+
 def written_json(w: Words) -> Example:
     """A text, and what JSON is to be made of it."""
+    if w.chance(0.07) and (several := _list_example(w, "written_json", as_tool=False)) is not None:
+        return several
     chat = chat_for(w, share=0.08)
     make = w.weighted(
         (0.56, _with_schema),
@@ -240,6 +297,8 @@ def written_json(w: Words) -> Example:
 
 def written_json_tool(w: Words) -> Example:
     """The same as the arguments of the one tool there is, named after what it stores."""
+    if w.chance(0.07) and (several := _list_example(w, "written_json_tool", as_tool=True)) is not None:
+        return several
     chat = chat_for(w, share=0.06)
     made = shape(w)
     _system(w, chat, made, 0.25)
