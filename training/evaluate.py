@@ -161,7 +161,7 @@ def long_cases(runner: Runner, n: int, seed: int) -> list[Example]:
     out: list[Example] = []
     low, high = LONG_TOKENS
     while len(out) < n:
-        drawn = cases(((LONG, 1.0),), 2 * n, seed)
+        drawn = cases(LONG, 2 * n, seed)
         out += [example for example in drawn if low <= runner.n_prompt(example) <= high]
         seed += 1
     return out[:n]
@@ -246,13 +246,13 @@ def evaluate(
                 "skills": by_skill(answers),
             }
         )
-    arithmetic = cases(((TWO_STEPS, 1.0),), n, seed)
+    arithmetic = cases(TWO_STEPS, n, seed)
     stepped = runner.answer_all(arithmetic)
     at_once = runner.answer_all([replace(example, thinking=False) for example in arithmetic])
     everything += stepped
     thinking = thinking_of(runner, everything)
     note("thinking closed", thinking["closed"])
-    judged = cases(((RELEVANCE, 1.0),), n, seed)
+    judged = cases(RELEVANCE, n, seed)
     labels = [(example.check or {})["expected"] == RELEVANCE_ANSWERS[0] for example in judged]
     auc = area_under_curve(runner.relevance(judged), labels)
     note("relevance", auc)

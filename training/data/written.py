@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.data.phrasing import vary
+from training.data.slips import typed
 from training.data.words import COLORS, MONTHS, WEEKDAYS, Words
 
 T = TypeVar("T")
@@ -311,8 +312,12 @@ def line_of(w: Words, area: str) -> Line:
 
 
 def said(w: Words, template: str, *, rough: bool = True) -> str:
-    """A template as somebody says it: in training often varied, as `Words.template` does."""
-    return template if w.heldout or not w.chance(0.4) else vary(w.rng, template, rough=rough)
+    """A template as somebody says it: in training now and then in other words, else often typed in another way."""
+    if w.heldout:
+        return template
+    if w.chance(0.2):
+        return vary(w.rng, template, rough=rough)
+    return typed(w, template) if rough else template
 
 
 # -- checking ----------------------------------------------------------------------------------------------------------
