@@ -285,11 +285,15 @@ def error(w: Words) -> Example:
             return chat.example("written_error", heldout=True)
         if not w.heldout and w.chance(0.1):
             plain_turn(w, chat)
-        chat.user(slots.fill(said(w, choose(w, line, fix["said"]))))
+        if w.chance(0.25):
+            general = next(one for one in lines("follow_ups") if one["op"] == "correct")
+            chat.user(said(w, w.pick(part(w, general["said"]))).format(k=spoken(key), v=new))
+        else:
+            chat.user(slots.fill(said(w, choose(w, line, fix["said"]))))
         chat.calls([(tool.name, again)], f"The same again with {key} {new}.")
     if not w.heldout and w.chance(0.5):
         if w.chance(0.25) and not by_itself:
-            message = slots.fill(w.pick(line["errors"]))
+            message = slots.fill(w.pick(line["errors"])).replace(str(tool.arguments[key]), str(new))
             chat.result(shaped_error(w, message))
             chat.answer(failed(message), "The tool failed again. I say so.")
         else:

@@ -39,6 +39,9 @@ def _named(w: Words, fields: dict[str, Any]) -> dict[str, str]:
     return {key: key.replace("_", " ") for key in fields}
 
 
+_GROUPS = ("details", "info", "meta", "more", "attributes", "extra", "properties", "data")
+
+
 def _shown(w: Words, fields: dict[str, Any]) -> str:
     """An object as a tool returns it: JSON, wrapped or not, or lines."""
     x = w.rng.random()
@@ -47,7 +50,11 @@ def _shown(w: Words, fields: dict[str, Any]) -> str:
         return w.pick(("\n", "\n", ", ", "; ")).join(f"{key}{sign}{said_value(v)}" for key, v in fields.items())
     if x < 0.2:
         return dumped(w, {w.pick(("result", "data", "item")): fields})
-    if x < 0.25:
+    if x < 0.32 and len(fields) > 3:
+        inner = set(w.sample(list(fields)[1:], w.between(1, 3)))
+        outer = {key: value for key, value in fields.items() if key not in inner}
+        return dumped(w, {**outer, w.pick(_GROUPS): {key: fields[key] for key in fields if key in inner}})
+    if x < 0.36:
         return dumped(w, [fields])
     return dumped(w, fields)
 
@@ -113,12 +120,7 @@ def rows(w: Words, line: Line | None = None) -> Asked:
     tool = made_tool(w, line["tool"], {own: slots.value(v) for own, v in line["args"].items()}, request)
     names = _named(w, made[0])
     shown = [{names[key]: value for key, value in row.items()} for row in made]
-    if w.chance(0.15):
-        text = "\n".join("- " + ", ".join(f"{key}: {said_value(v)}" for key, v in row.items()) for row in shown)
-    elif w.chance(0.25):
-        text = dumped(w, {w.pick((line["things"], "results", "items", "data")): shown})
-    else:
-        text = dumped(w, shown)
+    text = _table(w, shown, line["things"])
     answers = {id(one): _of_rows(made, line["things"], one["what"]) for one in line["asks"]}
     more = [
         (choose(w, line, one["next"]), answers[id(one)]) for one in line["asks"] if one is not ask and one.get("next")
@@ -126,6 +128,22 @@ def rows(w: Words, line: Line | None = None) -> Asked:
     more += _more_of_rows(w, made, line["things"])
     w.rng.shuffle(more)
     return Asked(tool, text, answers[id(ask)], more)
+
+
+def _table(w: Words, shown: list[dict[str, Any]], things: str) -> str:
+    """Records as a tool returns them: JSON, wrapped or not, lines, CSV or a table."""
+    x = w.rng.random()
+    cells = [[said_value(value) for value in row.values()] for row in shown]
+    if x < 0.12:
+        return "\n".join("- " + ", ".join(f"{key}: {said_value(v)}" for key, v in row.items()) for row in shown)
+    if x < 0.2:
+        return "\n".join(",".join(row) for row in [list(shown[0]), *cells])
+    if x < 0.27:
+        lines_of_table = [list(shown[0]), ["---"] * len(shown[0]), *cells]
+        return "\n".join(f"| {' | '.join(row)} |" for row in lines_of_table)
+    if x < 0.5:
+        return dumped(w, {w.pick((things, "results", "items", "data")): shown})
+    return dumped(w, shown)
 
 
 def _more_of_rows(w: Words, made: list[dict[str, Any]], things: str) -> list[tuple[str, str]]:
