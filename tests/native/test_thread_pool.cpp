@@ -36,6 +36,7 @@ TEST(thread_pool_keeps_regions_apart) {
 #if defined(__linux__)
 #  include "base/error.h"
 
+#  include <sys/mman.h>
 #  include <sys/resource.h>
 
 TEST(a_thread_that_can_not_be_started_is_an_error) {
@@ -46,7 +47,11 @@ TEST(a_thread_that_can_not_be_started_is_an_error) {
     rlimit small = space;
     small.rlim_cur = 1u << 30;
     setrlimit(RLIMIT_AS, &small);
-    CHECK_ERROR(ThreadPool(1024), DS4X_ERR_BACKEND, "n_threads = 1024");
+    // An emulator of another processor takes the limit and does not enforce it: there every thread starts.
+    void *more = mmap(nullptr, 2u << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const bool enforced = more == MAP_FAILED;
+    if (!enforced) munmap(more, 2u << 30);
+    if (enforced) CHECK_ERROR(ThreadPool(1024), DS4X_ERR_BACKEND, "n_threads = 1024");
     setrlimit(RLIMIT_AS, &space);
 #  endif
     ThreadPool pool(2); // and the process goes on
