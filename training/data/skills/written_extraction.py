@@ -313,7 +313,9 @@ def written_json_tool(w: Words) -> Example:
     chat.tools = [{"type": "function", "function": {"name": name, "description": about, "parameters": schema}}]
     while True:
         chat.user(_request(w, made))
-        chat.calls([(name, {k: v for k, v in made.value.items() if v is not None})], _thought(w, made), choice=name)
+        needed = schema.get("required", ())
+        given = {k: v for k, v in made.value.items() if v is not None or k in needed}
+        chat.calls([(name, given)], _thought(w, made), choice=name)
         more = None if w.heldout or not w.chance(0.55) else another(w, made)
         if more is None:
             return chat.example("written_json_tool", heldout=w.heldout)
