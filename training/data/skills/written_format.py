@@ -17,14 +17,45 @@ from training.data.skills.talk import exchange
 from training.data.skills.text_tasks import any_text
 from training.data.text_functions import FUNCTIONS
 from training.data.words import Words
-from training.data.written import Line, Slots, line_of, lines, said, values
+from training.data.written import Line, Slots, line_of, lines, maker, said, values
 
 _NATURAL = ("message", "task", "note", "dish", "event", "headline", "book", "song", "query", "place_name", "topic")
+
+#: What lists of nouns may hold too.
+_LISTED = (
+    "city",
+    "first",
+    "color",
+    "@animal",
+    "@ingredient",
+    "@hobby",
+    "@sport",
+    "job",
+    "@subject",
+    "@tool",
+    "foreign",
+)
+_SEPARATORS = (",", " and ", " or ", "-", "/", "&", ";", "|")
 
 
 def _text(w: Words) -> str:
     """A text to be worked on: natural as often as not."""
     return w.pick(values(w.pick(_NATURAL), w.split)) if w.chance(0.55) else any_text(w)
+
+
+def _items(w: Words, kind: str, n: int) -> list[Any]:
+    """Different things to list, none with a sign in it that separates things; nouns are often something else."""
+    if kind == "noun" and w.chance(0.45):
+        kind = w.pick(_LISTED)
+    make = maker(kind)
+    items: dict[Any, None] = {}
+    for _ in range(20 * n):
+        item = make(w)
+        if not any(sign in str(item) for sign in _SEPARATORS):
+            items[item] = None
+        if len(items) == n:
+            break
+    return list(items)
 
 
 class _Filler:
@@ -39,8 +70,7 @@ class _Filler:
         for slot, count in line.get("lists", {}).items():
             low, _, high = count.partition("-")
             n = w.between(int(low), int(high or low))
-            items = [self.slots.get(f"{slot}#{at}") for at in range(1, n + 1)]
-            self.lists[slot] = list(dict.fromkeys(items))
+            self.lists[slot] = _items(w, self.slots.kinds[slot], n)
             self.slots.values[slot] = _shown(w, self.lists[slot])
         for slot, made in line.get("let", {}).items():
             value = self.value(made)
