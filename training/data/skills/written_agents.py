@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -120,6 +121,14 @@ def distinct_names(w: Words, tools: list[Tool]) -> None:
         used.add(tool.name)
 
 
+def asked(w: Words, slots: Slots, template: str, arguments: Iterable[Any]) -> str:
+    """A template as the user says it, its slots filled; what is to be copied from it stays as it is."""
+    varied = slots.fill(said(w, template))
+    plain = slots.fill(template)
+    lost = any(isinstance(text, str) and text in plain and text not in varied for text in arguments)
+    return plain if lost else varied
+
+
 def result_text(w: Words, value: Any) -> str:
     """A filled result as the tool returns it."""
     return value if isinstance(value, str) else dumped(w, value) if isinstance(value, dict | list) else str(value)
@@ -160,8 +169,8 @@ def chain(w: Words) -> Example:
     steps = line["steps"]
     slots = slots_for(w, line["requests"], [s["args"] for s in steps], [s["results"] for s in steps[:-1]])
     compute(slots, line.get("calc", {}))
-    request = slots.fill(said(w, choose(w, line, line["requests"])))
     filled = [{own: slots.value(v) for own, v in step["args"].items()} for step in steps]
+    request = asked(w, slots, choose(w, line, line["requests"]), [v for args in filled for v in args.values()])
     tools: list[Tool] = []
     for spec, args in zip(line["tools"], filled, strict=True):
         known = next((tool for tool in tools if tool.topic == spec["name"]), None)
@@ -260,8 +269,8 @@ def error(w: Words) -> Example:
     if by_itself and dated and w.chance(0.6):
         fix = {"param": dated[0]}
         slots.values[line["args"][dated[0]][1:].partition(":")[0]], iso = _day(w)
-    request = slots.fill(said(w, choose(w, line, line["requests"])))
     filled = {own: slots.value(value) for own, value in line["args"].items()}
+    request = asked(w, slots, choose(w, line, line["requests"]), filled.values())
     tool = made_tool(w, line["tool"], filled, request)
     chat.tools = Listing(w).specs(offered(w, [tool], w.pick((0, 0, 1, 1, 2))))
     call_turn(w, chat, tool)
@@ -289,7 +298,7 @@ def error(w: Words) -> Example:
             general = next(one for one in lines("follow_ups") if one["op"] == "correct")
             chat.user(said(w, w.pick(part(w, general["said"]))).format(k=spoken(key), v=new))
         else:
-            chat.user(slots.fill(said(w, choose(w, line, fix["said"]))))
+            chat.user(asked(w, slots, choose(w, line, fix["said"]), [new]))
         chat.calls([(tool.name, again)], f"The same again with {key} {new}.")
     if not w.heldout and w.chance(0.5):
         if w.chance(0.25) and not by_itself:

@@ -13,14 +13,23 @@ from training.data.results import dumped
 from training.data.skills.calling import call_turn
 from training.data.skills.context import UNKNOWN
 from training.data.skills.openings import chat_for, plain_turn, system_text
-from training.data.skills.written_agents import as_react, choose, distinct_names, made_tool, offered, part, slots_for
+from training.data.skills.written_agents import (
+    as_react,
+    asked,
+    choose,
+    distinct_names,
+    made_tool,
+    offered,
+    part,
+    slots_for,
+)
 from training.data.toolmaking import Listing, Tool, call_text
 from training.data.words import Words
 from training.data.written import Line, Slots, line_of, lines, maker, said, slots_of
 
 
 @dataclass
-class Asked:
+class Case:
     """A request for a tool, what it returns, the answer, and more questions about the same result."""
 
     tool: Tool
@@ -76,7 +85,7 @@ def _general(w: Words, op: str) -> str:
     return w.pick(part(w, said_so))
 
 
-def record(w: Words, line: Line | None = None) -> Asked:
+def record(w: Words, line: Line | None = None) -> Case:
     """One field of an object."""
     line = line or _line(w, "record")
     slots = slots_for(w, line["args"], line["record"])
@@ -86,8 +95,8 @@ def record(w: Words, line: Line | None = None) -> Asked:
             fields[ask["field"]] = fields[ask["field"]] == "yes"
     names = _named(w, fields)
     ask = w.pick([one for one in line["asks"] if one["said"]])
-    request = slots.fill(said(w, choose(w, line, ask["said"])))
-    tool = made_tool(w, line["tool"], {own: slots.value(v) for own, v in line["args"].items()}, request)
+    arguments = {own: slots.value(v) for own, v in line["args"].items()}
+    tool = made_tool(w, line["tool"], arguments, asked(w, slots, choose(w, line, ask["said"]), arguments.values()))
     kept = [key for key in fields if key == ask["field"] or w.chance(0.85)]
     if w.chance(0.2):
         w.rng.shuffle(kept)
@@ -100,10 +109,10 @@ def record(w: Words, line: Line | None = None) -> Asked:
     for key in w.sample([key for key in kept if not isinstance(fields[key], bool)], 2):
         more.append((_general(w, "field").format(k=spoken(key)), _about_field(names[key], fields[key], {})))
     w.rng.shuffle(more)
-    return Asked(tool, text, _about_field(names[ask["field"]], fields[ask["field"]], ask), more)
+    return Case(tool, text, _about_field(names[ask["field"]], fields[ask["field"]], ask), more)
 
 
-def rows(w: Words, line: Line | None = None) -> Asked:
+def rows(w: Words, line: Line | None = None) -> Case:
     """A count, the first or the last, the largest or the smallest of a list of records."""
     line = line or _line(w, "row")
     slots = slots_for(w, line["args"], [ask["said"] for ask in line["asks"]])
@@ -116,8 +125,8 @@ def rows(w: Words, line: Line | None = None) -> Asked:
         if not any(row[key] == other[key] for other in made for key in unlike):
             made.append(row)
     ask = w.pick(line["asks"])
-    request = slots.fill(said(w, choose(w, line, ask["said"])))
-    tool = made_tool(w, line["tool"], {own: slots.value(v) for own, v in line["args"].items()}, request)
+    arguments = {own: slots.value(v) for own, v in line["args"].items()}
+    tool = made_tool(w, line["tool"], arguments, asked(w, slots, choose(w, line, ask["said"]), arguments.values()))
     names = _named(w, made[0])
     shown = [{names[key]: value for key, value in row.items()} for row in made]
     text = _table(w, shown, line["things"])
@@ -127,7 +136,7 @@ def rows(w: Words, line: Line | None = None) -> Asked:
     ]
     more += _more_of_rows(w, made, line["things"])
     w.rng.shuffle(more)
-    return Asked(tool, text, answers[id(ask)], more)
+    return Case(tool, text, answers[id(ask)], more)
 
 
 def _table(w: Words, shown: list[dict[str, Any]], things: str) -> str:
@@ -204,7 +213,7 @@ def _passages(w: Words, texts: list[str]) -> str:
     return laid_out(w, texts)
 
 
-def searched(w: Words) -> tuple[Asked, bool]:
+def searched(w: Words) -> tuple[Case, bool]:
     """A question for a search, the passages it finds, and the span that answers; whether there was a silent one."""
     line = line_of(w, "knowledge")
     slots = slots_for(w, line["passages"])
@@ -225,19 +234,19 @@ def searched(w: Words) -> tuple[Asked, bool]:
     tool = Tool(w.pick(line["names"]), w.pick(line["does"]), [Parameter(key, {"type": "string"}, request, "")], {key: request}, request, line["names"][0], request, {"names": {}})  # fmt: skip
     answer = UNKNOWN if silent else slots.fill(asks[0]["answer"])
     more = [(slots.fill(said(w, choose(w, line, one["said"]))), slots.fill(one["answer"])) for one in asks[1:3]]
-    return Asked(tool, _passages(w, texts), answer, more), silent
+    return Case(tool, _passages(w, texts), answer, more), silent
 
 
 # -- conversations -----------------------------------------------------------------------------------------------------
 
 
-def _one(w: Words, asked: Asked, chat: Chat, tools: list[Tool]) -> None:
+def _one(w: Words, case: Case, chat: Chat, tools: list[Tool]) -> None:
     chat.tools = Listing(w).specs(offered(w, tools, w.pick((0, 0, 1, 1, 2))))
     if w.chance(0.1):
         plain_turn(w, chat)
-    call_turn(w, chat, asked.tool)
-    chat.result(asked.text)
-    chat.answer(asked.answer, "I take what was asked for from the result.")
+    call_turn(w, chat, case.tool)
+    chat.result(case.text)
+    chat.answer(case.answer, "I take what was asked for from the result.")
 
 
 def result(w: Words) -> Example:
@@ -245,33 +254,33 @@ def result(w: Words) -> Example:
     chat = chat_for(w, share=0.1)
     x = w.rng.random()
     if x < 0.3:
-        asked, silent = searched(w)
+        case, silent = searched(w)
         chat.system(w.pick(_SYSTEMS) if w.chance(0.45) else system_text(w, 0.3))
-        _one(w, asked, chat, [asked.tool])
-        if not w.heldout and not silent and asked.more and w.chance(0.5):
+        _one(w, case, chat, [case.tool])
+        if not w.heldout and not silent and case.more and w.chance(0.5):
             # Another search, whose passages are the same.
-            request, answer = asked.more[0]
+            request, answer = case.more[0]
             chat.user(request)
-            key = next(iter(asked.tool.arguments))
-            chat.calls([(asked.tool.name, {key: request})], f"I search for it: {call_text(asked.tool.name, {key: request})}.")  # fmt: skip
-            chat.result(asked.text)
+            key = next(iter(case.tool.arguments))
+            chat.calls([(case.tool.name, {key: request})], f"I search for it: {call_text(case.tool.name, {key: request})}.")  # fmt: skip
+            chat.result(case.text)
             chat.answer(answer, "I take what was asked for from the result.")
         return chat.example("written_result", heldout=w.heldout)
     if x < 0.38:
-        asked = record(w) if w.chance(0.6) else rows(w)
-        shown = offered(w, [asked.tool], w.pick((0, 0, 1, 2)))
-        return as_react(w, "written_result", shown, asked.tool.request, [(asked.tool, asked.text)], asked.answer)
+        case = record(w) if w.chance(0.6) else rows(w)
+        shown = offered(w, [case.tool], w.pick((0, 0, 1, 2)))
+        return as_react(w, "written_result", shown, case.tool.request, [(case.tool, case.text)], case.answer)
     chat.system(system_text(w, 0.3))
     if x < 0.54:
-        asked = rows(w)
-        _one(w, asked, chat, [asked.tool])
+        case = rows(w)
+        _one(w, case, chat, [case.tool])
     elif x < 0.85:
-        asked = record(w)
-        _one(w, asked, chat, [asked.tool])
+        case = record(w)
+        _one(w, case, chat, [case.tool])
     else:
         _several(w, chat)
         return chat.example("written_result", heldout=w.heldout)
-    for request, answer in asked.more[: w.pick((0, 1, 1, 2, 3)) if not w.heldout else w.pick((0, 1))]:
+    for request, answer in case.more[: w.pick((0, 1, 1, 2, 3)) if not w.heldout else w.pick((0, 1))]:
         chat.user(said(w, request))
         chat.answer(answer, "The result above says it.")
     return chat.example("written_result", heldout=w.heldout)
@@ -279,20 +288,20 @@ def result(w: Words) -> Example:
 
 def _several(w: Words, chat: Chat) -> None:
     """Several questions at once: several calls, and an answer with a line for each."""
-    asked: list[Asked] = []
-    while len(asked) < w.pick((2, 2, 2, 3)):
+    cases: list[Case] = []
+    while len(cases) < w.pick((2, 2, 2, 3)):
         one = record(w) if w.chance(0.75) else rows(w)
-        if all(one.tool.topic != other.tool.topic for other in asked):
-            asked.append(one)
-    tools = [one.tool for one in asked]
+        if all(one.tool.topic != other.tool.topic for other in cases):
+            cases.append(one)
+    tools = [one.tool for one in cases]
     distinct_names(w, tools)
     chat.tools = Listing(w).specs(offered(w, tools, w.pick((0, 0, 1))))
     ends = [t.request if t.request[-1:] in ".?!" else t.request + w.pick((".", "?", "")) for t in tools]
     chat.user(w.pick((" ", " ", " ", "\n", " And: ", " Also: ")).join(ends))
     chat.calls([(t.name, t.arguments) for t in tools], f"These are {len(tools)} calls.")
-    for at in w.shuffled(range(len(asked))) if w.chance(0.2) else range(len(asked)):
-        chat.result(asked[at].text, at)
-    chat.answer("\n".join(one.answer for one in asked), "All results are there. I report each.")
+    for at in w.shuffled(range(len(cases))) if w.chance(0.2) else range(len(cases)):
+        chat.result(cases[at].text, at)
+    chat.answer("\n".join(one.answer for one in cases), "All results are there. I report each.")
 
 
-__all__ = ["Asked", "Slots", "record", "result", "rows", "searched"]
+__all__ = ["Case", "Slots", "record", "result", "rows", "searched"]
