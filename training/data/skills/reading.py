@@ -133,7 +133,7 @@ def read_several(w: Words) -> Example:
 
 
 #: Letters of a long text: 1,500 to 3,900 tokens with the prompt and the questions.
-_LONG = (3500, 9900)
+_LONG = (3500, 9500)
 
 
 def read_long(w: Words) -> Example:
