@@ -294,6 +294,7 @@ def main(description: str | None = __doc__) -> None:
     parser.add_argument("--anew", action="store_true", help="with --weights: begin the schedule anew")
     parser.add_argument("--rate", type=float, default=1.0, help="factor on all learning rates")
     parser.add_argument("--decay", type=float, default=TrainConfig.decay, help="part of the schedule that cools down")
+    parser.add_argument("--prompt-weight", type=float, default=TrainConfig.prompt_weight, help="of prompts in the loss")
     parser.add_argument("--prune-from", type=float, default=TrainConfig.prune_from, help="part that sees all rows")
     parser.add_argument("--export", type=Path, help="folder for the checkpoint at the end (default: RUN/checkpoint)")
     parser.add_argument("--budget", type=float, default=TrainConfig.budget_s, help="seconds of the whole schedule")
@@ -308,6 +309,7 @@ def main(description: str | None = __doc__) -> None:
     model_config = ModelConfig()
     options = {"budget_s": args.budget, "n_worker": args.workers, "seed": args.seed, "rate": args.rate}
     config = replace(TrainConfig(), **options, decay=args.decay, prune_from=args.prune_from)
+    config = replace(config, prompt_weight=args.prompt_weight)
     words, state, log = args.run / "tokenizer.json", args.run / "state.pt", args.run / "log.jsonl"
     args.run.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -43,7 +43,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "tool_no_arguments": (1, calling.without_arguments),
     "tool_other_scripts": (5, calling.of_other_scripts),
     "tool_forced": (0.15, calling.forced),
-    "no_tool": (7, calling.no_tool),
+    "no_tool": (9, calling.no_tool),
     "tool_parallel": (12, parallel.parallel),
     "result_several": (2, parallel.several_results),
     "result_answer": (3, results.from_result),
@@ -75,7 +75,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "written_summary": (1.5, written_texts.summary),
     "written_classify": (1.5, written_texts.classify),
     "written_chain": (7, written_agents.chain),
-    "written_no_tool": (6, written_no_tool.no_tool),
+    "written_no_tool": (9, written_no_tool.no_tool),
     "written_error": (2, written_agents.error),
     "written_handoff": (2, written_handoff.handoff),
     "written_result": (4, written_results.result),
@@ -125,6 +125,9 @@ def by_skill(skill: str, rng: random.Random, split: str) -> Example:
     words = Words(rng, split)
     while True:
         made = make(words)
+        names = [tool["function"]["name"] for tool in made.tools or ()]
+        if len(set(names)) < len(names):
+            continue  # an application would not offer two tools of one name
         if not example_is_contaminated(made.messages, made.tools, made.response_format):
             return made
 

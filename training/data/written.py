@@ -315,7 +315,7 @@ def said(w: Words, template: str, *, rough: bool = True) -> str:
     """A template as somebody says it: in training now and then in other words, else often typed in another way."""
     if w.heldout:
         return template
-    if w.chance(0.2):
+    if w.chance(0.1):
         return vary(w.rng, template, rough=rough)
     return typed(w, template) if rough else template
 

@@ -62,10 +62,17 @@ def _key(w: Words, own: str, also: list[str], used: set[str]) -> str:
 
 def _typed(schema: dict[str, Any], value: Any) -> Any:
     """A slot's value as the schema wants it: numbers of a string parameter are its text."""
-    kind = schema.get("type")
-    if kind == "string" and not isinstance(value, str):
+    if schema.get("type") == "string" and not isinstance(value, str):
         return str(value)
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        return [_typed(schema["items"], item) for item in value]
+    if isinstance(value, dict) and isinstance(schema.get("properties"), dict):
+        return {key: _typed(schema["properties"].get(key, {}), item) for key, item in value.items()}
     return value
+
+
+def _schema(spec: dict[str, Any]) -> dict[str, Any]:
+    return dict(spec.get("schema") or {"type": spec["type"]})
 
 
 def _arguments(line: Line, template: str, fixed: dict[str, Any], slots: Slots, suffix: str = "") -> dict[str, Any]:
@@ -73,7 +80,7 @@ def _arguments(line: Line, template: str, fixed: dict[str, Any], slots: Slots, s
     there = set(slots_of(template))
     out: dict[str, Any] = {}
     for own, spec in line["params"].items():
-        schema = spec.get("schema") or {"type": spec["type"]}
+        schema = _schema(spec)
         if own in fixed:
             out[own] = _typed(schema, slots.value(fixed[own]))
         elif own + suffix in there:
@@ -119,7 +126,7 @@ def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = No
         if spec.get("optional") and own not in arguments and w.chance(0.3):
             continue
         names[own] = _key(w, own, spec.get("also", []), used)
-        schema = dict(spec.get("schema") or {"type": spec["type"]})
+        schema = _schema(spec)
         if "description" not in schema:
             if spec.get("say") and w.chance(0.6):
                 schema["description"] = w.pick(spec["say"])
@@ -225,7 +232,11 @@ def follow_up(w: Words, tool: Tool) -> Tool | None:
     slots.values = {**{k: v for k, v in before.items() if "#" not in k}}
     try:
         request = slots.fill(said(w, template))
-        fresh = {own: slots.value(value) for own, value in changed.items() if own in tool.extra["names"]}
+        fresh = {
+            own: _typed(_schema(line["params"][own]), slots.value(value))
+            for own, value in changed.items()
+            if own in tool.extra["names"]
+        }
     finally:
         slots.values = before
     if not fresh or len(fresh) != len(changed):

@@ -68,7 +68,7 @@ def further_turns(w: Words, chat: Chat, tools: list[Tool], newest: Tool, n: int)
     fresh = [tool for tool in w.shuffled(tools) if tool.name != newest.name]
     for _ in range(n):
         result_turn(w, chat, newest)
-        while w.chance(0.25):
+        while w.chance(0.35):
             plain_turn(w, chat)
         x = w.rng.random()
         again = follow_up(w, newest) if x < 0.3 else asked_again(w, newest) if x < 0.5 or not fresh else fresh.pop()
