@@ -97,6 +97,7 @@ class TrainConfig:
         n_row: Rows of `ModelConfig.n_context` tokens per step.
         prompt_weight: Weight of a prompt's tokens in the loss; targets weigh 1.
         short_weight: Weight of the tokens of targets of a few tokens.
+        decisive_weight: Weight of target tokens that decide: which tool, how a value or an answer begins.
         budget_s: The schedule's whole length.
         rate: Factor on all learning rates.
         decay: Last part of the schedule in which the learning rates fall linearly.
@@ -112,6 +113,7 @@ class TrainConfig:
     n_row: int = 16
     prompt_weight: float = 0.1
     short_weight: float = 3.0
+    decisive_weight: float = 4.0
     budget_s: float = 545.0
     rate: float = 1.0
     decay: float = 0.5

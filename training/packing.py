@@ -11,16 +11,16 @@ import numpy as np
 
 from training.config import BLOCK
 
-PADDING, PROMPT, TARGET, SHORT = 0, 1, 2, 3  # what the loss does with a token
+PADDING, PROMPT, TARGET, SHORT, DECISIVE = range(5)  # what the loss does with a token
 SHORT_TOKENS = 6  # targets of so few tokens, a yes or a name, would drown among the long ones
 
 
 @dataclass(frozen=True)
 class Document:
-    """Token ids of a conversation, and for each whether it is a target."""
+    """Token ids of a conversation, and for each 0, 1 for a target, or 2 for a target where something is decided."""
 
     ids: list[int]
-    trained: list[bool]
+    trained: Sequence[int]
     skill: str = ""
 
     @property
@@ -30,7 +30,7 @@ class Document:
     def targets(self) -> Iterator[tuple[int, int]]:
         """[begin, end) of each run of target tokens."""
         at = 0
-        for trained, run in groupby(self.trained):
+        for trained, run in groupby(self.trained, bool):
             n = len(list(run))
             if trained:
                 yield at, at + n
@@ -41,6 +41,7 @@ class Document:
         roles = np.full(len(self.ids), PROMPT, np.uint8)
         for begin, end in self.targets():
             roles[begin:end] = SHORT if end - begin <= SHORT_TOKENS else TARGET
+        roles[np.asarray(self.trained) == 2] = DECISIVE
         roles[:1] = PADDING
         return roles
 

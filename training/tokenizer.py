@@ -107,16 +107,41 @@ class Encoder:
 
     tokenizer: Tokenizer
 
-    def __call__(self, parts: Sequence[Piece]) -> tuple[list[int], list[bool]]:
-        """Ids, and for each whether it is a target."""
+    def __call__(self, parts: Sequence[Piece]) -> tuple[list[int], list[int]]:
+        """Ids, and for each 0, 1 for a target, or 2 for a target where something is decided."""
         plain = iter(self.tokenizer.encode_batch([p.text for p in parts if not p.special], add_special_tokens=False))
         ids: list[int] = []
-        trained: list[bool] = []
+        trained: list[int] = []
+        before = False
         for part in parts:
-            new = [CONTROL.index(part.text)] if part.special else next(plain).ids
-            ids += new
-            trained += [part.trained] * len(new)
+            if part.special:
+                ids.append(CONTROL.index(part.text))
+                trained.append(int(part.trained))
+            else:
+                encoded = next(plain)
+                ids += encoded.ids
+                trained += _decisive(part.text, encoded.offsets) if part.trained else [0] * len(encoded.ids)
+            if part.trained and not before:
+                trained[-1 if part.special else len(ids) - len(encoded.ids)] = 2
+            before = part.trained
         return ids, trained
+
+
+#: Where a target says something that could be otherwise: a tool's name, and how a value begins.
+_DECISIONS = re.compile(r'invoke name="([^"]+)"|\nAction: (\S+)|"(?:true|false)">(..?)|": "?([^" ]{1,2})')
+
+
+def _decisive(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """1 for each token of a target, 2 for those that decide."""
+    spans = [found.span(found.lastindex or 0) for found in _DECISIONS.finditer(text)]
+    if not spans:
+        return [1] * len(offsets)
+    out, at = [], 0
+    for begin, end in offsets:
+        while at < len(spans) and spans[at][1] <= begin:
+            at += 1
+        out.append(2 if at < len(spans) and spans[at][0] < end else 1)
+    return out
 
 
 def load(path: Path) -> Encoder:

@@ -118,7 +118,9 @@ class Trainer:
         self.optimizer = Optimizer(self.model, train)
         self.rows = RowsMaker(model, model.n_context, device, stride=train.index_stride)
         self.step, self.elapsed, self.n_token = 0, 0.0, 0
-        self.weights = torch.tensor([0.0, train.prompt_weight, 1.0, train.short_weight], device=device)  # by role
+        self.weights = torch.tensor(
+            [0.0, train.prompt_weight, 1.0, train.short_weight, train.decisive_weight], device=device
+        )  # by role
         self.head_loss: Any = head_loss
         self.balance = [layer.ffn.bias for layer in self.model.layers]
         self._steps: dict[bool, Step] = {}

@@ -582,12 +582,12 @@ def _varied_name(w: Words, name: str) -> str:
 def any_tool(w: Words) -> Tool:
     """A tool of any kind."""
     return w.weighted(
-        (0.66, written_tool),
-        (0.09, random_tool),
-        (0.1, intent_tool),
-        (0.05, function_tool),
+        (0.74, written_tool),
+        (0.06, random_tool),
+        (0.08, intent_tool),
+        (0.04, function_tool),
         (0.03, no_argument_tool),
-        (0.07, creation_tool),
+        (0.05, creation_tool),
     )(w)
 
 

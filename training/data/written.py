@@ -138,8 +138,7 @@ def maker(kind: str) -> Callable[[Words], Any]:
         return KINDS[kind]
     if kind.startswith("@"):
         name = kind[1:]
-        if not (HERE / "values" / f"{name}.txt").exists():
-            return Words.phrase  # TEMPORARY until all lists exist
+        values(name, "train")
         return lambda w: w.pick(values(name, w.split))
     if "|" in kind:
         choices = kind.split("|")
@@ -318,73 +317,3 @@ def said(w: Words, template: str, *, rough: bool = True) -> str:
     if w.chance(0.1):
         return vary(w.rng, template, rough=rough)
     return typed(w, template) if rough else template
-
-
-# -- checking ----------------------------------------------------------------------------------------------------------
-
-
-def problems(area: str) -> list[str]:
-    """What is wrong with an area's lines: slots without a kind, kinds that do not exist, stray braces."""
-    out = []
-    for path in sorted((HERE / area).glob("*.jsonl")):
-        for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
-            try:
-                data = json.loads(text)
-                declared = dict(data.get("slots", {})) if isinstance(data, dict) else {}
-                for kind in declared.values():
-                    maker(kind)
-                strings = list(_strings({k: v for k, v in data.items() if k not in ("slots", "params", "fields")}))
-                for string in strings:
-                    for _, slot, kind in parsed(string):
-                        if slot and kind:
-                            maker(kind)
-                            declared.setdefault(slot, kind)
-                for string in strings:
-                    for slot in slots_of(string):
-                        if slot not in declared and slot.partition("#")[0] not in declared:
-                            out.append(f"{path.name}:{number}: slot {slot!r} has no kind: {string[:80]!r}")
-                if area == "tools":
-                    out += [f"{path.name}:{number}: {text}" for text in _tool_problems(data)]
-            except (ValueError, FileNotFoundError, AttributeError, KeyError, TypeError) as reason:
-                out.append(f"{path.name}:{number}: {type(reason).__name__} {reason}")
-    return out
-
-
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [s for item in value.values() for s in _strings(item)]
-    return [s for item in value for s in _strings(item)] if isinstance(value, list) else []
-
-
-def _tool_problems(tool: dict[str, Any]) -> list[str]:
-    params = tool["params"]
-    required = {name for name, p in params.items() if not p.get("optional")}
-    out = [f"parameter {name!r} has no type" for name, p in params.items() if not ("type" in p or "schema" in p)]
-    for request in [*tool["requests"], *tool.get("clauses", [])]:
-        template, fixed = (request, {}) if isinstance(request, str) else request
-        given = {slot for slot in slots_of(template) if slot in params} | set(fixed)
-        if missing := required - given:
-            out.append(f"{', '.join(sorted(missing))} not determined by {template[:80]!r}")
-        if unknown := set(fixed) - set(params):
-            out.append(f"arguments {', '.join(sorted(unknown))} are no parameters: {template[:80]!r}")
-        for slot in slots_of(template):
-            if slot not in params and not any("{" + slot in json.dumps(v) for v in fixed.values()):
-                out.append(f"slot {slot!r} is no parameter and no argument uses it: {template[:80]!r}")
-    return out
-
-
-def main() -> None:
-    """Checks every area and prints what is wrong."""
-    for folder in sorted(HERE.iterdir()):
-        if folder.is_dir() and folder.name != "values":
-            found = problems(folder.name)
-            n = sum(1 for path in folder.glob("*.jsonl") for _ in path.open(encoding="utf-8"))
-            print(f"{folder.name}: {n} lines, {len(found)} problems")
-            for text in found[:40]:
-                print("  " + text)
-
-
-if __name__ == "__main__":
-    main()

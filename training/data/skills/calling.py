@@ -90,7 +90,7 @@ def _calling(w: Words, skill: str, wanted: Tool, tools: list[Tool]) -> Example:
         request = w.ask(_FOLLOW_UPS, r=request, l=request[0].lower() + request[1:])
     call_turn(w, chat, wanted, request)
     if not w.heldout:
-        further_turns(w, chat, tools, wanted, w.pick((0, 1, 2, 3, 3, 4)))
+        further_turns(w, chat, tools, wanted, w.pick((0, 1, 2, 3, 4, 5)))
     return chat.example(skill, heldout=w.heldout)
 
 
@@ -149,6 +149,45 @@ def no_tool(w: Words) -> Example:
                 result_turn(w, chat, tool)
                 plain_turn(w, chat)
     return chat.example("no_tool", heldout=w.heldout)
+
+
+_WHICH = Phrases(
+    "Which tool would you use? {r}",
+    "Which of your tools is for this: {r}",
+    "{r}\nWhich tool does that? Only its name.",
+    "Name the tool for: {r}",
+    "What tool fits? {r}",
+    "Tool for this request: {r}",
+    "Don't call it, only say which tool you would take. {r}",
+    "Somebody says: {r} Which tool is needed?",
+    "Pick a tool, name only: {r}",
+    "Which function would answer this? {r}",
+)
+_NEXT_WHICH = Phrases(
+    "{r}",
+    "{r}",
+    "{r}",
+    "{r}",
+    "And: {r}",
+    "And for this: {r}",
+    "Next: {r}",
+    "Which tool here? {r}",
+    "Now this one: {r}",
+)
+
+
+def which_tool(w: Words) -> Example:
+    """Only the name of the tool that a request needs, for one request after another: choosing, without the call."""
+    chat = chat_for(w, share=0.0)
+    chat.system(system_text(w, 0.3))
+    tools = several_tools(w, w.pick((2, 3, 3, 4, 4, 5)))
+    chat.tools = Listing(w).specs(w.shuffled(tools))
+    for at in range(1 if w.heldout else w.between(8, 16)):
+        tool = w.pick(tools)
+        request = (asked_again(w, tool) or tool).request if at else tool.request
+        chat.user(w.ask(_NEXT_WHICH if at else _WHICH, r=request))
+        chat.answer(tool.name)
+    return chat.example("which_tool", heldout=w.heldout)
 
 
 _DEFAULTS = {"integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
