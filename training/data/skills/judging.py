@@ -2,70 +2,299 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
 from ds4_core.chat.relevance import RELEVANCE_ANSWERS, RELEVANCE_PROMPT
 from training.data.example import Chat, Example
+from training.data.passages import points_back
 from training.data.prompts import default
-from training.data.prose import Passage, Question, about, event, filler, passage, records, unanswerable
+from training.data.prose import Passage, Question, about, event, passage, records
 from training.data.skills.openings import chat_for, system_text
-from training.data.skills.talk import exchange
+from training.data.skills.written_talk import fact_turn
 from training.data.words import Phrases, Words
+from training.data.written_tools import written_tool
 
 YES, NO = RELEVANCE_ANSWERS
-_QUERIES = Phrases("{q}", "{q}", "{q}", "{q}", "{q}", "search: {q}")
+Judged = tuple[str, str, bool]
+Near = Callable[[Words, "Told"], "Told | None"]
+_HELPS = 0.54  # some are dropped, since they are there already
+
+# -- relevance: what can be asked --------------------------------------------------------------------------------------
 
 
-def _query(w: Words, question: Question) -> str:
-    """A query for a question: itself, or its words without the grammar of a question."""
-    if w.chance(0.75) or not question.about:
-        return question.text
-    words = [word.strip("?.,!'\"").removesuffix("'s") for word in question.text.split()]
-    kept = [word for word in words if word.lower() not in _STOP]
-    return " ".join(kept) if kept else question.text
+@dataclass(frozen=True)
+class Fact:
+    """What one sentence of a text tells, and how to ask for it."""
+
+    ask: Callable[[], str]  # a question for it, often another one each time
+    answer: str
+    at: int  # the sentence that tells it
+    about: str = ""  # a name without which a piece of the text does not tell it
 
 
-_STOP = frozenset(
-    "what who where when why how which is are was were does do did the a an of in on at to for with by tell me give it that this there can i you have has many much name whom be be".split()
+@dataclass
+class Told:
+    """A text in sentences, each with what stands before it, and what can be asked about it."""
+
+    topic: str
+    sentences: list[tuple[str, str]]
+    facts: list[Fact]
+    untold: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stems = stems(" ".join(sentence for _, sentence in self.sentences))
+
+
+_GRAMMAR = frozenset(
+    "what who whom whose with when where why how which is are was were do does did had has have can could may must should "
+    "the a an of in on at to for by from about that it its he she they his her their there this and or be been as tell "
+    "me give you i we name please know like would many much say said does anyone any not does one".split()
+)
+_WORD = re.compile(r"\w+")
+
+
+def stems(text: str) -> set[str]:
+    """The beginnings of a text's words, less those of grammar."""
+    return {word[:5] for word in _WORD.findall(text.lower()) if word not in _GRAMMAR and len(word) > 1}
+
+
+_WRAPPED = Phrases(
+    *("search: {q}", "find: {q}", "query: {q}", "Search for: {q}", "look up {q}", "{q} ?", "Find out: {q}", "Q: {q}"),
+    *(
+        "search query: {q}",
+        "Question: {q}",
+        "I search for: {q}",
+        "find passages: {q}",
+        "looking for {q}",
+        "wanted: {q}",
+    ),
+)
+_WITH_TOPIC = Phrases(
+    *("{q} ({t})", "{t}: {q}", "About the {t}: {q}", "{q} [{t}]", "{q} I mean the {t}.", "{t} - {q}", "{t}, {q}"),
+    *("In the {t}: {q}", "{q} It is about the {t}.", "Regarding the {t}: {q}", "{t} | {q}", "{q} (in the {t})"),
+)
+_TOPIC_WORDS = Phrases(
+    "{t} {q}", "{q} {t}", "{t}: {q}", "{t}, {q}", "{q}, {t}", "{q} of {t}", "{t} - {q}", "{q} in {t}"
 )
 
 
-def _judged(w: Words) -> tuple[Passage, str, bool]:
-    """A passage with a query, and whether it helps: easy ones most of the time."""
-    read = passage(w, 1) if w.chance(0.5) else passage(w, w.pick((1, 2, 3, 4)))
+def keywords(text: str) -> str:
+    """A question's words without the grammar of a question; the question where hardly one is left."""
+    kept = [word for raw in text.split() if (word := raw.strip("?.,!'\"")) and word.lower() not in _GRAMMAR]
+    return " ".join(kept) if len(kept) >= 2 else text
+
+
+def _query(w: Words, told: Told, fact: Fact) -> str:
+    """A query for a fact: a question, keywords or a search phrase; with the topic where it says too little alone."""
+    text = fact.ask()
+    vague = points_back(text) or len(text.split()) < 4 or not stems(text) & told.stems
+    as_keywords = w.chance(0.4)
+    if as_keywords:
+        text = keywords(text)
+    if told.topic and (vague or w.chance(0.15)):
+        text = w.say(_TOPIC_WORDS if as_keywords else _WITH_TOPIC, q=text, t=told.topic)
+    if as_keywords and w.chance(0.3):
+        text = text.lower()
+    return w.say(_WRAPPED, q=text) if w.chance(0.2) else text
+
+
+# -- relevance: pieces and judgements ----------------------------------------------------------------------------
+
+
+def _piece(w: Words, told: Told, start: int, allowed: Collection[int]) -> tuple[int, int]:
+    """From which sentence to which (not with it) a piece around one goes, of sentences that it may hold."""
+    low, high = (20, 120) if w.heldout else (12, 45)
+    wanted = w.between(low, 90 if w.heldout else 32)
+    if not w.heldout and w.chance(0.04):
+        wanted, high = 150, 150
+    begin, end = start, start + 1
+    n = len(told.sentences[start][1].split())
+    while n < wanted:
+        sides = [at for at in (begin - 1, end) if at in allowed]
+        sides = [at for at in sides if n < low or n + len(told.sentences[at][1].split()) <= high]
+        if not sides:
+            break
+        at = w.pick(sides)
+        n += len(told.sentences[at][1].split())
+        begin, end = min(begin, at), max(end, at + 1)
+    return begin, end
+
+
+def _text(told: Told, begin: int, end: int) -> str:
+    (_, first), *rest = told.sentences[begin:end]
+    return first + "".join(before + sentence for before, sentence in rest)
+
+
+def _any_piece(w: Words, told: Told, start: int | None = None) -> str:
+    start = w.between(0, len(told.sentences) - 1) if start is None else start
+    return _text(told, *_piece(w, told, start, range(len(told.sentences))))
+
+
+def _holding(w: Words, told: Told, fact: Fact) -> str:
+    """A piece that holds a fact, and the name that it is about."""
+    begin, end = _piece(w, told, fact.at, range(len(told.sentences)))
+    while begin and fact.about not in _text(told, begin, end):
+        begin -= 1
+    return _text(told, begin, end)
+
+
+def _elsewhere(told: Told, fact: Fact) -> list[int]:
+    """The sentences that do not say a fact's answer."""
+    return [i for i, (_, sentence) in enumerate(told.sentences) if i != fact.at and fact.answer not in sentence]
+
+
+def _alike(w: Words, query: str, others: Sequence[Told]) -> str:
+    """A piece of other texts that shares as many words with a query as there are."""
+    wanted = stems(query)
+    scored = [
+        (len(wanted & stems(sentence)), w.rng.random(), other, i)
+        for other in others
+        for i, (_, sentence) in enumerate(other.sentences)
+    ]
+    _, _, other, at = max(scored, key=lambda one: one[:2])
+    return _any_piece(w, other, at)
+
+
+def _not_holding(w: Words, told: Told, fact: Fact, query: str, others: Sequence[Told], near: Near | None) -> str:
+    """A piece that does not help: mostly on another topic, else one that looks as if it helped."""
     x = w.rng.random()
     if x < 0.5:
-        return read, _query(w, w.pick(read.questions)), True
-    if x < 0.57:
-        return read, unanswerable(w, read), False
-    text = " ".join(read.sentences)
-    while True:
-        question = w.pick(passage(w, 1).questions)
-        if question.about and question.about not in text:
-            return read, _query(w, question), False
+        return _any_piece(w, w.pick(others))
+    if x < 0.7 and (rest := _elsewhere(told, fact)):
+        return _text(told, *_piece(w, told, w.pick(rest), rest))
+    if x < 0.8 and near and (other := near(w, told)):
+        return _any_piece(w, other)
+    return _alike(w, query, others)
 
 
-def relevance(w: Words) -> Example:
-    """Yes or no as the first and only word; in training for many passages in a row, often of one query."""
+def _one_query(w: Words, told: Told, others: Sequence[Told], near: Near | None, n: int) -> list[Judged]:
+    """The same query for some passages."""
+    fact = w.pick(told.facts)
+    query = _query(w, told, fact)
+    if told.untold and w.chance(0.04):
+        text = w.pick(told.untold)
+        query = w.say(_WITH_TOPIC, q=text, t=told.topic) if points_back(text) and told.topic else text
+        return [(query, _any_piece(w, told), False)]
+    out: list[Judged] = []
+    for _ in range(n):
+        helps = w.chance(0.5 if w.heldout else _HELPS)
+        piece = _holding(w, told, fact) if helps else _not_holding(w, told, fact, query, others, near)
+        out.append((query, piece, helps))
+    return out
+
+
+def _one_passage(w: Words, told: Told, others: Sequence[Told], n: int) -> list[Judged]:
+    """Several queries for the same passage."""
+    first = w.pick(told.facts)
+    piece = _holding(w, told, first)
+    there = [f for f in told.facts if told.sentences[f.at][1] in piece and f.about in piece] or [first]
+    absent = [f for f in told.facts if told.sentences[f.at][1] not in piece and f.answer not in piece]
+    words = stems(piece)
+    out: list[Judged] = []
+    for _ in range(n):
+        if w.chance(_HELPS):
+            out.append((_query(w, told, w.pick(there)), piece, True))
+        elif absent and w.chance(0.25):
+            out.append((_query(w, told, w.pick(absent)), piece, False))
+        else:
+            queries = [_query(w, other, w.pick(other.facts)) for other in w.sample(others, 2 if w.chance(0.4) else 1)]
+            out.append((max(queries, key=lambda q: len(words & stems(q))), piece, False))
+    return out
+
+
+def _pairs(w: Words) -> list[tuple[str, str]]:
+    """Requests with descriptions of the tools they need, or questions on the world with sentences that answer them."""
+    out: list[tuple[str, str]] = []
+    of_tools, known = w.chance(0.5), set[str]()
+    while len(out) < 5:
+        if of_tools:
+            tool = written_tool(w)
+            query, text, words = tool.request, tool.description, stems(tool.topic.replace("_", " "))
+        else:
+            query, text, *_ = fact_turn(w)
+            words = {text}
+        if len(text.split()) > 3 and not words & known:
+            known |= words
+            out.append((query, f"{tool.name}: {text}" if of_tools and w.chance(0.4) else text))
+    return out
+
+
+def _crossed(w: Words, n: int) -> list[Judged]:
+    """Pairs, and such with the text of another one."""
+    pairs = _pairs(w)
+    out: list[Judged] = []
+    for _ in range(n):
+        (query, text), (_, other) = w.sample(pairs, 2)
+        helps = w.chance(_HELPS)
+        out.append((query, text if helps else other, helps))
+    return out
+
+
+def judgements(w: Words, name: str, tell: Callable[[Words], Told], near: Near | None = None) -> Example:
+    """Yes or no as the first and only word; in training many, often on one query or on one passage.
+
+    Args:
+        name: The skill.
+        tell: Makes a text.
+        near: Another text on the topic of one, if there is any.
+    """
     chat = Chat()
     if w.chance(0.06):
         chat.system(system_text(w, 1))
-    pool = [_judged(w) for _ in range(1 if w.heldout else w.between(4, 10))]
-    for at, (read, query, helps) in enumerate(pool):
-        asked, answer = query, helps
-        if at and w.chance(0.3):
-            # The query of another passage of the pool: the two may even be about the same.
-            other, asked, answer = w.pick(pool)
-            if other is not read:
-                text = " ".join(read.sentences)
-                if any(q.about and q.about in asked and q.about in text for q in other.questions):
-                    continue
-                answer = False
-        chat.user(RELEVANCE_PROMPT.format(query=asked, passage=" ".join(read.sentences)))
-        chat.answer(YES if answer else NO, kind="text")
-    return chat.example("relevance", heldout=w.heldout)
+    pool = [tell(w) for _ in range(3 if w.heldout else 5)]
+    wanted = 1 if w.heldout else w.between(10, 17)
+    out: dict[tuple[str, str], bool] = {}  # none twice: the second answer could be copied
+    while len(out) < wanted:
+        told = w.pick(pool)
+        topic = stems(told.topic)
+        others = [one for one in pool if one is not told and not topic & stems(one.topic)]
+        if not others:
+            pool.append(tell(w))
+            continue
+        x = w.rng.random()
+        if w.heldout or x > 0.86:
+            more = _one_query(w, told, others, near, 1)
+        elif x < 0.36:
+            more = _one_query(w, told, others, near, w.between(3, 6))
+        elif x < 0.6:
+            more = _one_passage(w, told, others, w.between(2, 5))
+        else:
+            more = _crossed(w, w.between(2, 5))
+        out |= {(query, piece): helps for query, piece, helps in more if not w.heldout or len(piece.split()) >= 20}
+    for (query, piece), helps in list(out.items())[:wanted]:
+        chat.user(RELEVANCE_PROMPT.format(query=query, passage=piece))
+        chat.answer(YES if helps else NO, kind="text")
+    return chat.example(name, heldout=w.heldout)
+
+
+def _generated(w: Words) -> Told:
+    """A generated passage that is not too short."""
+    while True:
+        made = passage(w, w.pick((2, 3, 4) if w.heldout else (1, 2, 2, 3)))
+        places = {sentence: i for i, sentence in enumerate(made.sentences)}
+        facts = [
+            Fact(partial(str, q.text), q.answer, places[q.evidence], q.about)
+            for q in made.questions
+            if q.evidence in places and q.about and q.about in " ".join(made.sentences[: places[q.evidence] + 1])
+        ]
+        if facts and sum(len(s.split()) for s in made.sentences) >= (20 if w.heldout else 12):
+            return Told("", [(" ", sentence) for sentence in made.sentences], facts)
+
+
+def relevance(w: Words) -> Example:
+    """Whether a generated passage helps with a query."""
+    return judgements(w, "relevance", _generated)
+
+
+# -- choices -----------------------------------------------------------------------------------------------------------
 
 
 def _document(w: Words) -> Passage:
-    return w.pick((lambda: about(w, n=w.between(1, 3)), lambda: event(w), lambda: records(w, 1)))()
+    x = w.between(0, 2)
+    return about(w, n=w.between(1, 3)) if x == 0 else event(w) if x == 1 else records(w, 1)
 
 
 def choice_select(w: Words) -> Example:
@@ -80,13 +309,6 @@ def choice_select(w: Words) -> Example:
     return chat.example("choice_select", heldout=w.heldout)
 
 
-_LABELS = (
-    ("positive", "negative"),
-    ("positive", "negative", "neutral"),
-    ("spam", "not spam"),
-    ("question", "statement"),
-    ("person", "city"),
-)
 _GOOD = Phrases(
     "I love this {n}!",
     "The {n} is wonderful.",
@@ -175,6 +397,3 @@ def classify(w: Words) -> Example:
 
 def _first(w: Words, read: Passage) -> Question:
     return w.pick([q for q in read.questions if q.evidence == read.sentences[0]] or read.questions[:1])
-
-
-__all__ = ["choice_select", "classify", "exchange", "filler", "relevance"]

@@ -6,17 +6,30 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache, partial
 
-from ds4_core.chat.relevance import RELEVANCE_ANSWERS, RELEVANCE_PROMPT
 from training.data.example import Chat, Example
 from training.data.parameters import Parameter
-from training.data.passages import Reading, chunks, headed, laid_out, path_of, points_back, read, several
+from training.data.passages import (
+    Reading,
+    _source,
+    chunks,
+    headed,
+    laid_out,
+    path_of,
+    points_back,
+    read,
+    several,
+    split,
+)
 from training.data.prompts import default, qa_messages
 from training.data.prose import Question
 from training.data.skills.context import UNKNOWN, found_thought
+from training.data.skills.judging import Fact, Told, judgements, stems
 from training.data.skills.openings import chat_for, system_text
 from training.data.toolmaking import Listing, Tool, call_text
 from training.data.words import Phrases, Words
+from training.data.written import Line, Slots, line_of, lines, said
 
 _REFUSALS = 0.1
 
@@ -285,54 +298,55 @@ def read_refine(w: Words) -> Example:
     return chat.example("read_refine", heldout=w.heldout)
 
 
-YES, NO = RELEVANCE_ANSWERS
-_QUERIES = Phrases(
-    *(
-        "{q}",
-        "{q}",
-        "{q}",
-        "{q}",
-        "{q}",
-        "{q}",
-        "search: {q}",
-        "Question: {q}",
-        "find: {q}",
-        "query: {q}",
-        "Q: {q}",
-        "{q}",
-    ),
-)
-_GRAMMAR = frozenset(
-    "what who whom whose where when why how which is are was were do does did had has have can could may must should the "
-    "a an of in on at to for with by from about that it its he she they his her their there this and or be been as".split()
-)
+# -- relevance ---------------------------------------------------------------------------------------------------------
 
 
-def _query(w: Words, question: Question) -> str:
-    """A query for a question: itself, or its words without the grammar of a question."""
-    if w.chance(0.7):
-        return w.ask(_QUERIES, q=question.text)
-    kept = [word for raw in question.text.split() if (word := raw.strip("?.,!'\"")).lower() not in _GRAMMAR]
-    return " ".join(kept) if len(kept) >= 2 else question.text
+def _asked(w: Words, slots: Slots, wordings: Sequence[str]) -> str:
+    """One of all wordings of a question that the split may use."""
+    wording = w.pick(wordings)
+    return slots.fill(said(w, wording) if w.chance(0.6) else wording)
+
+
+def _told(w: Words, line: Line) -> Told | None:
+    """A text with every way to ask about it; none where no single sentence holds an answer."""
+    source = _source(line, w.heldout)
+    slots = Slots(w)
+    sentences = split(slots.fill(source.text))
+    facts = []
+    for one in source.asked:
+        answer = slots.fill(one.answer)
+        at = next((i for i, (_, sentence) in enumerate(sentences) if answer in sentence), None)
+        if at is not None:
+            facts.append(Fact(partial(_asked, w, slots, one.wordings), slots.fill(one.short).strip(".,"), at))
+    long_enough = sum(len(sentence.split()) for _, sentence in sentences) >= 20
+    untold = [slots.fill(text) for text in source.untold]
+    return Told(source.topic, sentences, facts, untold) if facts and long_enough else None
+
+
+def _tell(w: Words) -> Told:
+    while True:
+        if told := _told(w, line_of(w, "prose")):
+            return told
+
+
+@lru_cache(maxsize=2)
+def _by_stem(heldout: bool) -> dict[str, list[Line]]:
+    """The texts by the words of their topics; for training only its own."""
+    out: dict[str, list[Line]] = {}
+    for line in lines("prose"):
+        if heldout or not line.heldout:
+            for stem in sorted(stems(line["topic"])):
+                out.setdefault(stem, []).append(line)
+    return out
+
+
+def _near(w: Words, told: Told) -> Told | None:
+    """Another text whose topic shares a word with that of one."""
+    texts = _by_stem(w.heldout)
+    found = [line for stem in sorted(stems(told.topic)) for line in texts.get(stem, ()) if line["topic"] != told.topic]
+    return _told(w, w.pick(found)) if found else None
 
 
 def read_relevance(w: Words) -> Example:
-    """Yes or no as the first and only word; in training for several passages in a row, often of one query."""
-    chat = Chat()
-    if w.chance(0.06):
-        chat.system(system_text(w, 1))
-    ones = several(w, 2 if w.heldout else w.between(3, 4))
-    for _ in range(1 if w.heldout else w.between(8, 14)):
-        one = w.pick(ones)
-        about = one if w.chance(0.55) else w.pick([other for other in ones if other is not one])
-        question = w.pick(
-            [q for q in about.alone() if about is one or _names(q.text)] or about.alone() or about.questions
-        )
-        query, helps = _query(w, question), about is one
-        pieces = [one.text] if w.chance(0.3) else chunks(w, one)
-        piece = next((p for p in pieces if question.evidence in p), one.text) if helps else w.pick(pieces)
-        if helps and one.untold and w.chance(0.06):
-            query, helps = w.pick(one.untold), False
-        chat.user(RELEVANCE_PROMPT.format(query=query, passage=piece))
-        chat.answer(YES if helps else NO, kind="text")
-    return chat.example("read_relevance", heldout=w.heldout)
+    """Whether a passage helps with a query."""
+    return judgements(w, "read_relevance", _tell, _near)
