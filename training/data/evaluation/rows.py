@@ -33,7 +33,7 @@ ROWS: tuple[Row, ...] = (
     Row("answer from context", (("read_prose", 5), ("read_several", 2), ("read_refine", 1), ("context_qa", 2), ("context_unknown", 1), ("refine", 0.7), ("condense", 0.7), ("written_condense", 1), ("summary", 0.3), ("written_summary", 0.5)), 0.90, 0.90),
     Row("JSON for a schema", (("written_json", 3), ("json_schema", 1), ("json_by_words", 0.5)), 0.95, 0.927),
     Row("ReAct format", (("react", 1),), 0.90, 0.90),
-    Row("talk, facts, arithmetic, formats", (("written_talk", 2), ("small_talk", 1), ("written_facts", 2), ("facts", 1), ("written_sums", 2), ("arithmetic", 1), ("written_format", 1.5), ("format", 0.7), ("repeat", 1.5), ("written_translate", 1), ("translate", 0.5), ("memory", 1), ("creative", 0.5), ("written_instructed", 0.7), ("instructed", 0.3), ("persona", 0.4), ("written_unknown", 0.5), ("unknown", 0.2), ("mixed_talk", 0.6), ("written_classify", 0.5), ("classify", 0.3), ("choice_select", 0.3), ("which_tool", 0.3)), 0.95, 0.95),
+    Row("talk, facts, arithmetic, formats", (("written_talk", 2), ("small_talk", 1), ("written_facts", 2), ("facts", 1), ("written_sums", 2), ("arithmetic", 1), ("written_format", 1.5), ("format", 0.7), ("repeat", 1.5), ("written_translate", 1), ("translate", 0.5), ("memory", 1), ("written_memory", 0.7), ("creative", 0.5), ("written_instructed", 0.7), ("instructed", 0.3), ("persona", 0.4), ("written_unknown", 0.5), ("unknown", 0.2), ("mixed_talk", 0.6), ("written_classify", 0.5), ("classify", 0.3), ("choice_select", 0.3), ("which_tool", 0.3)), 0.95, 0.95),
 )  # fmt: skip
 #: Skills whose held-out examples have their own measures beside the table.
 RELEVANCE = (("relevance", 1.0), ("read_relevance", 1.0))
