@@ -52,20 +52,36 @@ async def test_nodes_come_in_the_order_of_the_models_own_judgement(llm, nodes):
         assert [node.score for node in ranked] == pytest.approx([scores[index] for index in best])
 
 
+PROSE = (
+    "The Amazon is the largest rain forest in the world, and it is home to many kinds of plants and animals.",
+    "Coffee was first grown in Ethiopia, and it came to Europe in the sixteenth century.",
+    "The Eiffel Tower in Paris was built in 1889 and is 330 metres tall.",
+    "Penguins live in the south, where they eat fish and raise their young on the ice.",
+    "A violin has four strings and is played with a bow.",
+    "Mount Everest, which lies between Nepal and China, is the highest mountain on Earth.",
+)
+
+
 @pytest.mark.parametrize(
     ("query", "answer"),
     [
-        (QUERY, "The CEO of Acme Robotics is Jane Holloway."),
-        ("Where does Maria Keller live?", "Maria Keller lives in Vienna."),
-        ("What is the job of Maria Keller?", "Maria Keller works as a geologist."),
+        ("When was the Eiffel Tower built?", PROSE[2]),
+        ("How tall is the Eiffel Tower?", PROSE[2]),
+        ("What do penguins eat?", PROSE[3]),
+        ("What is a violin played with?", PROSE[4]),
+        ("What is the highest mountain on Earth?", PROSE[5]),
     ],
 )
 def test_passage_that_answers_the_query_is_ranked_first_and_likely(llm, query, answer):
-    facts = (*PASSAGES, "Maria Keller works as a geologist.", "The main office of Globex is in Lisbon.")
-    nodes = [NodeWithScore(node=TextNode(text=fact)) for fact in facts]
+    nodes = [NodeWithScore(node=TextNode(text=text)) for text in PROSE]
     first, *others = DS4Reranker(llm=llm, top_n=6).postprocess_nodes(nodes, query_str=query)
-    assert (first.text, first.score > 0.9) == (answer, True)
-    assert sorted(node.score for node in others)[2] < 0.1
+    assert first.text == answer
+    assert 0.8 < first.score <= 1
+    scores = [node.score for node in others]
+    assert len(scores) == 5
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score < first.score - 0.2 for score in scores)
+    assert scores[2] < 0.5
 
 
 def test_given_nodes_are_left_as_they_are(llm, nodes):

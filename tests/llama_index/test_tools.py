@@ -1,5 +1,7 @@
 """Tools of LlamaIndex: how they are prepared, forced, carried out and refused; real calls on ds4-tiny."""
 
+from typing import Annotated
+
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, ToolCallBlock
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -14,13 +16,13 @@ from llama_index_ds4 import DS4LLM
 CUT = '\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="true">Par'
 
 
-def get_weather(city: str) -> str:
-    """Tells the weather of a city."""
+def get_weather(city: Annotated[str, "The name of the city, such as London"]) -> str:
+    """Get the current weather for a given city."""
     return f"It is sunny in {city}."
 
 
-def add(a: int, b: int) -> int:
-    """Adds two numbers."""
+def add(a: Annotated[int, "The first number"], b: Annotated[int, "The second number"]) -> int:
+    """Add two numbers."""
     return a + b
 
 
