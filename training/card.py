@@ -1,6 +1,7 @@
-"""Writes the model card: what the file is, from its own metadata, and what it can do, from the evaluation's report.
+r"""Writes the model card: what the file is, from its own metadata, and what it can do, from the evaluation's report.
 
-python -m training.card --model ds4_core/models/ds4-tiny.gguf --report ds4_core/models/evaluation.json
+python -m training.card --model ds4_core/models/ds4-tiny.gguf \
+    --report training/evaluation.json --outside training/outside.json
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from training.evaluate import table
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
 
-def write(model: Path, report: Path, out: Path) -> None:
+def write(model: Path, report: Path, outside: Path, out: Path) -> None:
     """Writes the card of a model file."""
     reader = gguf.GGUFReader(model)
 
@@ -51,6 +52,7 @@ def write(model: Path, report: Path, out: Path) -> None:
         n_rows=of("context_length") // 4,
         n_context=of("context_length"),
         table=table(json.loads(report.read_text(encoding="utf-8"))),
+        outside=json.loads(outside.read_text(encoding="utf-8"))["table"].partition("\n\n")[0],
     )
     out.write_text(text, encoding="utf-8")
 
@@ -59,8 +61,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--report", type=Path, required=True, help="what `training.evaluate --json` wrote")
+    parser.add_argument("--outside", type=Path, required=True, help="what `training.evaluate --outside --json` wrote")
     args = parser.parse_args()
-    write(args.model, args.report, args.model.with_suffix(".md"))
+    write(args.model, args.report, args.outside, args.model.with_suffix(".md"))
 
 
 if __name__ == "__main__":

@@ -96,6 +96,8 @@ class TrainConfig:
     Attributes:
         n_row: Rows of `ModelConfig.n_context` tokens per step.
         prompt_weight: Weight of a prompt's tokens in the loss; targets weigh 1.
+        late_prompt_weight, focus_from: Their weight after this part of the schedule: what cannot be foretold in prompts
+            then leaves the room to the targets.
         short_weight: Weight of the tokens of targets of a few tokens.
         decisive_weight: Weight of target tokens that decide: which tool, how a value or an answer begins.
         budget_s: The schedule's whole length.
@@ -112,13 +114,15 @@ class TrainConfig:
     seed: int = 1
     n_row: int = 16
     prompt_weight: float = 0.1
+    late_prompt_weight: float = 0.01
+    focus_from: float = 0.62
     short_weight: float = 3.0
     decisive_weight: float = 4.0
-    budget_s: float = 545.0
+    budget_s: float = 800.0
     rate: float = 1.0
     decay: float = 0.5
     warm_steps: int = 100
-    prune_from: float = 0.65
+    prune_from: float = 0.85
     index_stride: int = 16
     muon_lr: float = 0.02
     embed_lr: float = 5e-3

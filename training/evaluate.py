@@ -372,7 +372,10 @@ def main() -> None:
                 print("yes" if right else "NO ", name)
             return
         if options.outside:
-            print(evaluate_outside(runner, options.cases, seed=options.seed, wrong=wrong))
+            text = evaluate_outside(runner, options.cases, seed=options.seed, wrong=wrong)
+            print(text)
+            if options.json:
+                options.json.write_text(json.dumps({"table": text}, indent=1) + "\n", encoding="utf-8")
             write_wrong(options.wrong, wrong)
             return
         unpruned = None

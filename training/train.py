@@ -26,6 +26,7 @@ from training.config import BLOCK, ModelConfig, TrainConfig
 from training.loader import Loader, heldout
 from training.model import Model, compiled, head_loss
 from training.optimizer import Optimizer, schedule
+from training.packing import PROMPT
 from training.rows import RowsMaker
 
 ORIGIN = time.monotonic()
@@ -144,6 +145,8 @@ class Trainer:
     def train_step(self, batch: tuple[np.ndarray, ...]) -> Tensor:
         """One step; returns the losses (weighted, targets alone, indexer), which later steps overwrite."""
         prune = self.prune
+        late = self.progress >= self.config.focus_from
+        self.weights[PROMPT] = self.config.late_prompt_weight if late else self.config.prompt_weight
         if prune not in self._steps:
             self._steps = {prune: Step(self, prune=prune)}
             self._runs = 0
@@ -296,7 +299,7 @@ def main(description: str | None = __doc__) -> None:
     parser.add_argument("--anew", action="store_true", help="with --weights: begin the schedule anew")
     parser.add_argument("--rate", type=float, default=1.0, help="factor on all learning rates")
     parser.add_argument("--decay", type=float, default=TrainConfig.decay, help="part of the schedule that cools down")
-    parser.add_argument("--prompt-weight", type=float, default=TrainConfig.prompt_weight, help="of prompts in the loss")
+    parser.add_argument("--prompt-weight", type=float, help="of prompts in the loss, all the time")
     parser.add_argument("--prune-from", type=float, default=TrainConfig.prune_from, help="part that sees all rows")
     parser.add_argument("--export", type=Path, help="folder for the checkpoint at the end (default: RUN/checkpoint)")
     parser.add_argument("--budget", type=float, default=TrainConfig.budget_s, help="seconds of the whole schedule")
@@ -311,7 +314,8 @@ def main(description: str | None = __doc__) -> None:
     model_config = ModelConfig()
     options = {"budget_s": args.budget, "n_worker": args.workers, "seed": args.seed, "rate": args.rate}
     config = replace(TrainConfig(), **options, decay=args.decay, prune_from=args.prune_from)
-    config = replace(config, prompt_weight=args.prompt_weight)
+    if args.prompt_weight is not None:
+        config = replace(config, prompt_weight=args.prompt_weight, late_prompt_weight=args.prompt_weight)
     words, state, log = args.run / "tokenizer.json", args.run / "state.pt", args.run / "log.jsonl"
     args.run.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

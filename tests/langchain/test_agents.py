@@ -162,7 +162,7 @@ def test_long_history_is_summarised_when_it_does_not_fit(n_ctx):
         llm.invoke([HumanMessage("word " * n_ctx)])
     count = llm.get_num_tokens_from_messages
     middleware = SummarizationMiddleware(llm, trigger=("fraction", 0.3), keep=("messages", 1), token_counter=count)
-    history = [message for n in range(12) for message in (HumanMessage(f"word{n} " * 30), AIMessage("Yes."))]
+    history = [message for n in range(12) for message in (HumanMessage(f"word{n} " * 43), AIMessage("Yes."))]
     state = create_agent(llm, [], middleware=[middleware]).invoke({"messages": [*history, HumanMessage("Say yes.")]})
     assert state["messages"][-1].text == "Yes."
     assert len(state["messages"]) < 6

@@ -47,7 +47,7 @@ def test_a_held_out_example_has_one_target_and_says_how_it_is_judged(skill):
         assert [bool(message.get("train")) for message in made.messages].count(True) == 1
         assert made.messages[-1]["train"]
         assert made.check is not None
-        assert made.check["kind"] in ("text", "calls", "json", "react")
+        assert made.check["kind"] in ("text", "calls", "json", "react", "holds", "holds_all")
         if made.check["kind"] in ("text", "react"):
             assert made.check["expected"] == made.messages[-1]["content"]
 
