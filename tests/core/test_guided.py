@@ -337,9 +337,13 @@ def test_with_ignore_eos_a_lasting_guide_goes_on(own, way):
 @pytest.mark.parametrize("limit", [1, 3, 4, 5])
 def test_max_tokens_end_a_forced_run(own, limit, logprobs):
     run = [7, 8, 9, 10]
-    events = list(own.generate(prompt(10), guide=lambda: Script(run), max_tokens=limit, logprobs=logprobs))
-    assert tokens_of(events)[:4] == run[:limit]
-    assert len(tokens_of(events)) == limit
+
+    class Then(Script):
+        def mask(self):
+            return only(11)  # what is drawn after the run
+
+    events = list(own.generate(prompt(10), guide=lambda: Then(run), max_tokens=limit, logprobs=logprobs))
+    assert tokens_of(events) == [*run, 11][:limit]
     assert end_of(events).reason == "length"
 
 
