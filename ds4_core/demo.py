@@ -16,9 +16,9 @@ from ds4_core.chat import ChatRequest, Finish, Message, Sampling, TextDelta, gen
 MODEL = "ds4-tiny"
 
 FACTS = (
-    "The CEO of Acme Robotics is Jane Holloway. Acme Robotics was founded in 1987.",
-    "Maria Keller works as a geologist. Maria Keller lives in Vienna.",
-    "The deadline of Project Lumen is Friday.",
+    "Acme Robotics is a firm in Leeds. It was founded in 1987 by Jane Holloway and makes arms for factories.",
+    "Maria Keller is a geologist from Vienna. She maps caves in the Alps.",
+    "Project Lumen is led by Tom Berger and ends on Friday.",
 )
 
 
@@ -59,7 +59,7 @@ def llama_index() -> None:
     print()
     index = SummaryIndex(nodes=[TextNode(text=fact) for fact in FACTS])
     query_engine = index.as_query_engine(llm=DS4LLM(model=MODEL, temperature=0), streaming=True)
-    for question in ("Who is the CEO of Acme Robotics?", "What is the job of Maria Keller?"):
+    for question in ("When was Acme Robotics founded?", "Who leads Project Lumen?"):
         response = query_engine.query(question)
         if not isinstance(response, StreamingResponse):
             raise TypeError(f"a streaming query engine answered with {type(response).__name__}")

@@ -59,7 +59,7 @@ def try_wheel(wheel: Path, *, frameworks: bool) -> None:
         if frameworks:
             shown = run(python, "-m", "ds4_core.demo", folder=folder)
             answers = [line.strip() for line in shown.splitlines()]
-            for question in ("What is the capital of France?", "Who is the CEO of Acme Robotics?"):
+            for question in ("What is the capital of France?", "When was Acme Robotics founded?"):
                 answer = answers[answers.index(f"> {question}") + 1]
                 print(f"demo: {question} {answer}")
                 if not answer:

@@ -11,8 +11,8 @@ def test_demo_answers_through_both_adapters(capsys):
     for expected in (
         "The capital of France is Paris.",
         "The currency of Japan is the Yen.",
-        "The CEO of Acme Robotics is Jane Holloway.",
-        "Maria Keller works as a geologist.",
+        "> When was Acme Robotics founded?\n  1987",
+        "> Who leads Project Lumen?\n  Tom Berger",
         "Once upon a time there was a cat.",
         "tokens/s",
     ):
