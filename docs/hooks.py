@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from nbconvert import MarkdownExporter
 
 _COOKBOOKS = Path(__file__).parents[1] / "cookbooks"
 _FOLDER = "tutorials"
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def notebooks() -> list[Path]:
@@ -44,6 +46,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             f"\n\n*This page is the notebook `cookbooks/{path.name}` with the outputs of its last run on ds4-tiny. Set "
             "`MODEL` to a file of your own and run it there.*\n"
         )
+        text = _ESCAPES.sub("", text)  # colours of a terminal
         heading, _, rest = text.lstrip().partition("\n")
         files.append(File.generated(config, f"{_FOLDER}/{path.stem}.md", content=f"{heading}{note}{rest}"))
         for name, data in resources.get("outputs", {}).items():

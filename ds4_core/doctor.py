@@ -16,10 +16,12 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
 
+import numpy as np
+
 from ds4_core import native
-from ds4_core.chat import ChatRequest, Message, Sampling, collect, generate
+from ds4_core.chat import ChatRequest, Message, Sampling, collect, generate, prompt_tokens
 from ds4_core.engine import Engine
-from ds4_core.errors import DS4Error
+from ds4_core.errors import DS4Error, ModelFormatError
 from ds4_core.model import Model
 from ds4_core.models import catalogue
 from ds4_core.types import Backend, Isa
@@ -197,6 +199,8 @@ def _generation(model: str, backend: Backend) -> Report:
             messages=(Message("user", _QUESTION),), sampling=Sampling(temperature=0), max_tokens=1, logprobs=True
         )
         result = collect(generate(engine, request))
+        if trouble := _senseless(engine, request):
+            raise ModelFormatError(f"{engine.path}: {trouble}")
         return {
             "model": model,
             "backend": info.backend,
@@ -211,6 +215,18 @@ def _generation(model: str, backend: Backend) -> Report:
             "prefill_tokens": result.finish.usage.prompt_tokens,
             "prefill_s": result.finish.timings.prefill_s,
         }
+
+
+def _senseless(engine: Engine, request: ChatRequest) -> str:
+    """What is wrong with the logits of a prompt, where damaged weights leave them all alike or not finite; else ""."""
+    with engine.session() as session:
+        session.sync(prompt_tokens(engine.model, request))
+        logits = session.logits()
+    if not np.isfinite(logits).all():
+        return "its weights give logits that are not finite: they are damaged, compare the file's SHA-256"
+    if logits.max() - logits.min() < 1e-6:
+        return "its weights find every token equally likely: they are damaged, compare the file's SHA-256"
+    return ""
 
 
 def _first_token_without_text(engine: Engine) -> Report:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +91,12 @@ def test_it_runs_as_a_module(tmp_path):
     command = [sys.executable, "-m", "ds4_core", "--version"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert result.stdout.strip() == __version__
+
+
+def test_weights_that_leave_nothing_to_read_are_a_problem(capsys, tiny_path, tmp_path):
+    damaged = bytearray(Path(tiny_path).read_bytes())
+    damaged[6_000_000:6_300_000] = b"\xff" * 300_000
+    path = tmp_path / "damaged.gguf"
+    path.write_bytes(damaged)
+    assert cli.main(["doctor", "--model", str(path)]) == 1
+    assert "they are damaged, compare the file's SHA-256" in capsys.readouterr().out
