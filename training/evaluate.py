@@ -281,7 +281,7 @@ def evaluate(
 
 
 def evaluate_outside(runner: Runner, n: int, *, seed: int = 0, wrong: list[dict[str, Any]] | None = None) -> str:
-    """The table over the cases that a stranger would write, which share nothing with the generator; see `evaluate`."""
+    """The table over the cases that a stranger would write, apart from the generator; see `evaluate`."""
     lines = ["| skill | bar | figure | n |", "|---|---|---|---|"]
     everything: list[Answered] = []
     for row in outside.rows():
@@ -356,7 +356,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where the report goes")
     parser.add_argument("--wrong", type=Path, help="where wrong answers go, as JSON lines, for reading")
     parser.add_argument("--suite", action="store_true", help="only the prompts of LangChain's suite")
-    parser.add_argument("--outside", action="store_true", help="only cases that share nothing with the generator")
+    parser.add_argument("--outside", action="store_true", help="only cases written apart from the generator")
     parser.add_argument("--unpruned", action="store_true", help="recall far back also with nothing pruned")
     parser.add_argument("--table", type=Path, help="only print the table of a report made before")
     options = parser.parse_args()
