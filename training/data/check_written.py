@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from training.data.written import HERE, maker, parsed, slots_of
+from training.data.written import HERE, maker, parsed, slots_of, strings_of
 
 
 def problems(area: str) -> list[str]:
@@ -21,7 +21,7 @@ def problems(area: str) -> list[str]:
                 declared = dict(data.get("slots", {})) if isinstance(data, dict) else {}
                 for kind in declared.values():
                     maker(kind)
-                strings = list(_strings({k: v for k, v in data.items() if k not in ("slots", "params", "fields")}))
+                strings = strings_of({k: v for k, v in data.items() if k not in ("slots", "params", "fields")})
                 for string in strings:
                     for _, slot, kind in parsed(string):
                         if slot and kind:
@@ -36,14 +36,6 @@ def problems(area: str) -> list[str]:
             except (ValueError, FileNotFoundError, AttributeError, KeyError, TypeError) as reason:
                 out.append(f"{path.name}:{number}: {type(reason).__name__} {reason}")
     return out
-
-
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [s for item in value.values() for s in _strings(item)]
-    return [s for item in value for s in _strings(item)] if isinstance(value, list) else []
 
 
 def _tool_problems(tool: dict[str, Any]) -> list[str]:

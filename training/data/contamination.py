@@ -41,17 +41,6 @@ def refused_sequences() -> frozenset[int]:
     return frozenset(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _strings(item)
-
-
 def is_contaminated(texts: Iterable[str]) -> bool:
     """Whether any of the texts holds a name or a sequence of the suite."""
     refused = refused_sequences()

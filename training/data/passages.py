@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from training.data.prose import Question
 from training.data.prose import passage as generated
 from training.data.words import Words
-from training.data.written import Line, Slots, held, line_of, said
+from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, said
 
 _AREA = "prose"
-_HELD_OUT_WORDINGS = 8  # one wording of a question in so many is never trained on
 _CHUNK = (170, 440)  # letters of a chunk, about 60 to 150 tokens
 
 # -- passages ----------------------------------------------------------------------------------------------------------
@@ -79,13 +78,13 @@ def _wordings(line: Line, texts: Sequence[str], heldout: bool) -> tuple[str, ...
     """The wordings of a question for a split; a held-out line is held out with all of them."""
     if line.heldout:
         return tuple(texts)
-    out = [held(text, _HELD_OUT_WORDINGS) for text in texts]
+    out = [held(text, HELD_OUT_WORDINGS) for text in texts]
     if all(out):
         out[0] = False
     return tuple(text for text, is_held in zip(texts, out, strict=True) if is_held is heldout)
 
 
-def _source(line: Line, heldout: bool) -> _Source:
+def source_of(line: Line, heldout: bool) -> _Source:
     """A line's part for a split, parsed once."""
     known = _SOURCES.get((id(line), heldout))
     if known is None:
@@ -112,7 +111,7 @@ def split(text: str) -> list[tuple[str, str]]:
 
 def read(w: Words) -> Reading:
     """A passage of the split, filled."""
-    source = _source(line_of(w, _AREA), w.heldout)
+    source = source_of(line_of(w, _AREA), w.heldout)
     slots = Slots(w)
     text = slots.fill(source.text)
     out = Reading(source.topic, text, split(text))

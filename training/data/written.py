@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 HERE = Path(__file__).with_name("written")
 _HELD_OUT_LINES = 12  # one line in so many is held out
-_HELD_OUT_WORDINGS = 8  # one wording in so many, in lists of at least as many
+HELD_OUT_WORDINGS = 8  # one wording in so many, in lists of at least as many
 _HELD_OUT_VALUES = 10
 _SLOT = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*(?:#\d)?)(?::([^{}]+))?\}")
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)")
@@ -182,9 +182,13 @@ def slots_of(template: str) -> list[str]:
     return list(dict.fromkeys(slot for _, slot, _ in parsed(template) if slot))
 
 
-def shown(value: Any) -> str:
-    """A value as a text says it."""
-    return str(value)
+def strings_of(value: Any) -> list[str]:
+    """All strings of a JSON value, keys among them."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for key, item in value.items() for text in (key, *strings_of(item))]
+    return [text for item in value for text in strings_of(item)] if isinstance(value, list) else []
 
 
 class Slots:
@@ -219,7 +223,7 @@ class Slots:
 
     def fill(self, template: str) -> str:
         """The text with its slots filled."""
-        return "".join([shown(self.get(slot, kind)) if slot else text for text, slot, kind in parsed(template)])
+        return "".join([str(self.get(slot, kind)) if slot else text for text, slot, kind in parsed(template)])
 
     def value(self, made: Any) -> Any:
         """A JSON value with the slots of its strings filled; a string that is one slot gets the slot's type."""
@@ -253,7 +257,7 @@ class Line:
 
     def among(self, w: Words, wordings: Sequence[T]) -> list[T]:
         """The wordings that a split may use: of a held-out line all, else those of the split."""
-        if self.heldout or len(wordings) < _HELD_OUT_WORDINGS:
+        if self.heldout or len(wordings) < HELD_OUT_WORDINGS:
             return list(wordings)
         return _split(wordings, w.heldout)
 
@@ -270,7 +274,7 @@ def _split(wordings: Sequence[T], heldout: bool) -> list[T]:
     known = _SPLITS.get(id(wordings))
     if known is None or known[0] is not wordings:
         texts = [json.dumps(x, ensure_ascii=False) for x in wordings]
-        out = [held(text, _HELD_OUT_WORDINGS) for text in texts]
+        out = [held(text, HELD_OUT_WORDINGS) for text in texts]
         if not any(out):
             out[min(range(len(texts)), key=lambda i: zlib.crc32(texts[i].encode()))] = True
         sides = {side: [x for x, h in zip(wordings, out, strict=True) if h is side] for side in (False, True)}

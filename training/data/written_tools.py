@@ -8,7 +8,7 @@ from typing import Any
 from training.data.parameters import Parameter, Tool, cased, described, listed, spoken
 from training.data.results import Result, any_result, dumped, error_result, good_result
 from training.data.words import Phrases, Words
-from training.data.written import Line, Slots, line_of, said, slots_of
+from training.data.written import Line, Slots, line_of, said, slots_of, strings_of
 
 _AREA = "tools"
 _WRAPS = Phrases(
@@ -170,15 +170,7 @@ def tool_result(w: Words, tool: Tool, *, failed: bool | None = None) -> Result:
 
 
 def _all_slots(chosen: dict[str, Any]) -> list[str]:
-    return [slot for text in _texts([chosen["result"], chosen["answer"]]) for slot in slots_of(text)]
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _texts(item)]
-    return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
+    return [slot for text in strings_of([chosen["result"], chosen["answer"]]) for slot in slots_of(text)]
 
 
 def _of_call(w: Words, tool: Tool) -> Slots:

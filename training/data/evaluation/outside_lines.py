@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from training.data.words import MONTHS, Words
-from training.data.written import Slots, parsed
+from training.data.written import Slots, parsed, strings_of
 
 HERE = Path(__file__).with_name("outside")
 #: Tools that might serve one another's requests: never offered beside each other by chance.
@@ -67,21 +67,13 @@ DERIVED: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _strings(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _strings(item)
-
-
 class Filled(Slots):
     """Slots that also give what is derived from one: {n_words} is {n} in words."""
 
     def __init__(self, w: Words, line: Any) -> None:
         """`line`: a line or what is filled of it; its strings say the slots' kinds, "slots" those of others."""
         super().__init__(w, line.get("slots") if isinstance(line, dict) else None)
-        for text in _strings(line):
+        for text in strings_of(line):
             self.kinds |= {slot: kind for _, slot, kind in parsed(text) if kind}
 
     def get(self, slot: str, kind: str = "") -> Any:

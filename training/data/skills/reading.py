@@ -12,7 +12,6 @@ from training.data.example import Chat, Example
 from training.data.parameters import Parameter
 from training.data.passages import (
     Reading,
-    _source,
     chunks,
     headed,
     laid_out,
@@ -20,6 +19,7 @@ from training.data.passages import (
     points_back,
     read,
     several,
+    source_of,
     split,
 )
 from training.data.prompts import default, qa_messages
@@ -309,7 +309,7 @@ def _asked(w: Words, slots: Slots, wordings: Sequence[str]) -> str:
 
 def _told(w: Words, line: Line) -> Told | None:
     """A text with every way to ask about it; none where no single sentence holds an answer."""
-    source = _source(line, w.heldout)
+    source = source_of(line, w.heldout)
     slots = Slots(w)
     sentences = split(slots.fill(source.text))
     facts = []

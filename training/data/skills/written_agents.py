@@ -17,32 +17,22 @@ from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.react import ENOUGH, action, header, past_action
 from training.data.toolmaking import Listing, Tool, any_tool, call_text
 from training.data.words import MONTHS, Words
-from training.data.written import Line, Slots, held, line_of, lines, parsed, said
-
-HELD_OUT = 8  # one wording in so many
-
+from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, lines, parsed, said, strings_of
 
 # -- what the lines have in common -------------------------------------------------------------------------------------
 
 
 def part(w: Words, wordings: list[str]) -> list[str]:
     """The wordings of a list that the split may use; at least one is held out."""
-    kept = [text for text in wordings if held(text, HELD_OUT)] or [min(wordings, key=lambda x: zlib.crc32(x.encode()))]
+    kept = [text for text in wordings if held(text, HELD_OUT_WORDINGS)] or [
+        min(wordings, key=lambda x: zlib.crc32(x.encode()))
+    ]
     return kept if w.heldout else [text for text in wordings if text not in kept] or wordings
 
 
 def choose(w: Words, line: Line, wordings: list[str]) -> str:
     """A wording of the split; of a line that is held out whole, any."""
     return w.pick(wordings if line.heldout or len(wordings) < 3 else part(w, wordings))
-
-
-def strings_of(value: Any) -> list[str]:
-    """All strings of a JSON value."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [text for key, item in value.items() for text in (key, *strings_of(item))]
-    return [text for item in value for text in strings_of(item)] if isinstance(value, list) else []
 
 
 def slots_for(w: Words, *texts: Any) -> Slots:

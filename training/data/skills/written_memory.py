@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from training.data.example import Chat, Example
 from training.data.skills.memory import NOTED
 from training.data.skills.openings import chat_for, plain_turn, system_text
+from training.data.skills.talk import UNKNOWN_ANSWER
 from training.data.slips import typed
 from training.data.toolmaking import Listing, several_tools
 from training.data.words import Words
-from training.data.written import Line, Slots, lines, parsed, said
-
-UNKNOWN = "I don't know that. I am a tiny demonstration model."
-
-
-@lru_cache(maxsize=2)
-def _usable(heldout: bool) -> tuple[Line, ...]:
-    return tuple(line for line in lines("memory") if line.heldout is heldout)
+from training.data.written import Line, Slots, line_of, parsed, said
 
 
 class _Fact:
@@ -42,8 +34,7 @@ def _lines(w: Words, n: int) -> list[Line]:
     """So many lines about different things."""
     found: dict[str, Line] = {}
     while len(found) < n:
-        pool = _usable(w.heldout and w.chance(0.5))
-        line = w.pick(pool)
+        line = line_of(w, "memory")
         clash = line.get("unless", ())
         if not any(topic in clash or line["topic"] in other.get("unless", ()) for topic, other in found.items()):
             found.setdefault(line["topic"], line)
@@ -111,7 +102,7 @@ def written_memory(w: Words) -> Example:
             chat.answer(fact.answer, "It was said before.", kind="holds_all", expected=fact.values)
         elif unknown:
             chat.user(unknown)
-            chat.answer(UNKNOWN, "I was not told this.", kind="holds", expected="don't know")
+            chat.answer(UNKNOWN_ANSWER, "I was not told this.", kind="holds", expected="don't know")
         if w.chance(0.15) and not w.heldout:
             _other_turn(w, chat)
     return chat.example("written_memory", heldout=w.heldout)

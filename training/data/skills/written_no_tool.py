@@ -8,16 +8,18 @@ from functools import lru_cache
 from training.data.example import Chat, Example
 from training.data.skills.calling import call_thought, call_turn, result_turn
 from training.data.skills.openings import chat_for, system_text
-from training.data.skills.written_agents import HELD_OUT, compute, slots_for
+from training.data.skills.written_agents import compute, slots_for
 from training.data.toolmaking import Listing, Tool, several_tools
 from training.data.words import Words
-from training.data.written import Line, held, lines, said
+from training.data.written import HELD_OUT_WORDINGS, Line, held, lines, said
 
 
 @lru_cache(maxsize=2)
 def _without_tool(heldout: bool) -> tuple[tuple[Line, str], ...]:
     """Every wording of a split with its line: no line is held out whole, for nobody could guess its answer."""
-    return tuple((line, text) for line in lines("no_tool") for text in line["said"] if held(text, HELD_OUT) is heldout)
+    return tuple(
+        (line, text) for line in lines("no_tool") for text in line["said"] if held(text, HELD_OUT_WORDINGS) is heldout
+    )
 
 
 def _about_tools(w: Words, line: Line, tools: list[Tool]) -> tuple[str, str] | None:
