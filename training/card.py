@@ -58,6 +58,7 @@ def write(model: Path, report: Path, outside: Path, out: Path) -> None:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--report", type=Path, required=True, help="what `training.evaluate --json` wrote")

@@ -169,6 +169,7 @@ def report(encoder: Encoder, seed: int, n: int = 60) -> str:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--n-vocab", type=int, default=4096)

@@ -33,6 +33,7 @@ ORIGIN = time.monotonic()
 
 
 def say(text: str) -> None:
+    """Prints a line with the seconds since the program began."""
     print(f"[{time.monotonic() - ORIGIN:6.1f}] {text}", flush=True)
 
 

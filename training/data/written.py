@@ -253,6 +253,7 @@ class Line:
         return self.data[key]
 
     def get(self, key: str, default: Any = None) -> Any:
+        """A part that may be missing."""
         return self.data.get(key, default)
 
     def among(self, w: Words, wordings: Sequence[T]) -> list[T]:

@@ -73,6 +73,7 @@ def _requested(line: dict[str, Any], request: Any, w: Words) -> tuple[str, dict[
 
 
 def tool_call(line: dict[str, Any], request: Any, w: Words, thinking: bool = False) -> Example:
+    """One tool is needed of those offered."""
     said, arguments, _ = _requested(line, request, w)
     chat = Chat(thinking, w.pick(("low", "high")) if thinking else None)
     chat.tools = offered(w, [line["name"]], w.between(0, 4))
@@ -83,6 +84,7 @@ def tool_call(line: dict[str, Any], request: Any, w: Words, thinking: bool = Fal
 
 
 def several_calls(line: dict[str, Any], w: Words) -> Example:
+    """Several calls are needed in one turn."""
     slots = Filled(w, line)
     chat = Chat()
     chat.user(slots.fill(line["text"]))
@@ -92,6 +94,7 @@ def several_calls(line: dict[str, Any], w: Words) -> Example:
 
 
 def no_tool(line: dict[str, Any], w: Words) -> Example:
+    """Tools are offered, and the user just talks."""
     slots = Filled(w, line)
     chat = Chat(tools=offered(w, (), w.between(1, 4), TALKATIVE))
     chat.user(slots.fill(line["text"]))
@@ -99,6 +102,7 @@ def no_tool(line: dict[str, Any], w: Words) -> Example:
 
 
 def tool_result(line: dict[str, Any], w: Words) -> Example:
+    """What is said about a result, or the step that it makes possible."""
     slots = Filled(w, line)
     chat = Chat()
     chat.user(slots.fill(line["user"]))
@@ -142,6 +146,7 @@ def _asked(w: Words, context: str, question: str) -> Chat:
 
 
 def context_question(line: dict[str, Any], question: Any, w: Words) -> Example:
+    """A question on one or two passages."""
     slots = Filled(w, line)
     text = slots.fill(line["text"])
     if w.chance(0.3):
@@ -158,6 +163,7 @@ def context_question(line: dict[str, Any], question: Any, w: Words) -> Example:
 
 
 def refined(line: dict[str, Any], w: Words) -> Example:
+    """An answer is there and new context comes."""
     slots = Filled(w, line)
     context, said, query = (slots.fill(line[key]) for key in ("context", "existing", "query"))
     chat = Chat()
@@ -167,6 +173,7 @@ def refined(line: dict[str, Any], w: Words) -> Example:
 
 
 def condensed(line: dict[str, Any], w: Words) -> Example:
+    """A follow-up as a question that stands alone."""
     slots = Filled(w, line)
     turns = [(slots.fill(asked), slots.fill(said)) for asked, said in line["history"]]
     follow = slots.fill(line["follow"])
@@ -185,6 +192,7 @@ def condensed(line: dict[str, Any], w: Words) -> Example:
 
 
 def json_for_schema(line: dict[str, Any], w: Words) -> Example:
+    """A text, and the object that a schema wants of it."""
     slots = Filled(w, line)
     text, value, schema = slots.fill(line["text"]), slots.value(line["value"]), schema_of(line["fields"])
     chat = Chat()
@@ -225,6 +233,7 @@ def _action(name: str, arguments: dict[str, Any]) -> str:
 
 
 def react_call(line: dict[str, Any], request: Any, w: Words) -> Example:
+    """A step of a ReAct agent that calls a tool."""
     said, arguments, _ = _requested(line, request, w)
     chat = Chat()
     chat.system(_react_system(offered(w, [line["name"]], w.between(0, 3))))
@@ -233,6 +242,7 @@ def react_call(line: dict[str, Any], request: Any, w: Words) -> Example:
 
 
 def react_result(line: dict[str, Any], w: Words) -> Example:
+    """A step of a ReAct agent after an observation."""
     slots = Filled(w, line)
     chat = Chat()
     name, arguments = line["calls"][0]
@@ -251,6 +261,7 @@ def react_result(line: dict[str, Any], w: Words) -> Example:
 
 
 def react_talk(line: dict[str, Any], w: Words) -> Example:
+    """A ReAct agent answers at once."""
     slots = Filled(w, line)
     chat = Chat()
     chat.system(_react_system(offered(w, (), w.between(1, 3), TALKATIVE)))
@@ -259,6 +270,7 @@ def react_talk(line: dict[str, Any], w: Words) -> Example:
 
 
 def talk(line: dict[str, Any], w: Words) -> Example:
+    """Small talk, facts, sums, formats, memory."""
     slots = Filled(w, line)
     chat = Chat()
     if w.chance(0.15):
@@ -272,6 +284,7 @@ def talk(line: dict[str, Any], w: Words) -> Example:
 
 
 def steps(line: dict[str, Any], w: Words) -> Example:
+    """Sums of two steps."""
     slots = Filled(w, line)
     chat = Chat(thinking=True, effort=w.pick(("low", "high")))
     chat.user(slots.fill(line["text"]))
@@ -279,6 +292,7 @@ def steps(line: dict[str, Any], w: Words) -> Example:
 
 
 def relevance(line: dict[str, Any], w: Words, *, good: bool) -> Example:
+    """A query and a passage, to be judged."""
     slots = Filled(w, line)
     passage = slots.fill(line["yes"] if good else line["no"])
     if not good and w.chance(0.5):

@@ -77,6 +77,7 @@ class Filled(Slots):
             self.kinds |= {slot: kind for _, slot, kind in parsed(text) if kind}
 
     def get(self, slot: str, kind: str = "") -> Any:
+        """A slot's value, or what its ending derives from another's."""
         for ending, make in DERIVED.items():
             base = slot.removesuffix(ending)
             if base != slot and base in self.kinds:
