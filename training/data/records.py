@@ -200,7 +200,9 @@ def _shape(w: Words, plain: bool) -> Shape:
     title = line.one(w, line["title"])
     style = w.weighted((0.8, "snake"), (0.13, "camel"), (0.03, "pascal"), (0.02, "kebab"), (0.02, "words"))
     described = w.pick((0.0, 0.0, 0.3, 0.7, 1.0, 1.0))
-    optional = w.pick((0.0, 0.0, 0.0, 0.25, 0.6))
+    # That a field may be null must not give away that it is: often those that the text tells may be, too.
+    untold = any(spec.own not in values for spec in chosen)
+    optional = w.pick((0.0, 0.3, 0.6, 0.9, 1.0) if untold else (0.0, 0.0, 0.0, 0.3, 1.0))
     made = Shape(line, title, text=text, pydantic=w.chance(0.55), nested=w.chance(0.6))
     used: set[str] = set()
     for spec in chosen:

@@ -113,7 +113,7 @@ def _with_schema(w: Words, chat: Chat) -> Shape:
 
 
 def _nulls(w: Words, made: Shape, text: str) -> str:
-    if any(f.value is None for f in made.fields) or w.chance(0.1):
+    if any(f.value is None for f in made.fields) or w.chance(0.3):
         note = w.say(NULLS)
         return f"{note}\n{text}" if w.chance(0.3) else f"{text}\n{note}" if "\n" in text else f"{text} {note}"
     return text
