@@ -19,6 +19,9 @@ from training.data.written import Line, Slots, line_of, said, slots_of
 AREA = "extraction"
 _INNER = re.compile(r"(\w+):(\[?\w+\]?(?:\([^)]*\))?)")
 _NAMES = frozenset(("person", "first", "last", "full", "city", "company", "product", "user", "job", "noun", "title"))
+#: What may stand instead of one of some choices: with a capital, and without.
+_CAPITAL = ("title", "company", "city", "@place_name", "@book", "@song", "@film", "@shop", "@ship")
+_SMALL = ("phrase", "noun", "product", "@gift", "@topic", "@reason", "@hobby", "@furniture", "@animal", "@ingredient")
 _ARTICLE = re.compile(r"\b([Aa]) \{(\w+(?:#\d)?)(?::([^{}]+))?\}")
 _GENERIC = Phrases(
     "The {k}",
@@ -122,11 +125,28 @@ def _fits(schema: dict[str, Any], value: Any) -> Any:
     return value
 
 
-def _kind(w: Words, kind: str) -> str:
-    """A slot's kind; now and then a name or a phrase is one that nobody could guess."""
+def _kind(w: Words, kind: str, *, free: bool) -> str:
+    """A slot's kind; now and then a name or a phrase is one that nobody could guess.
+
+    `free`: whether any string fits; of a few choices training would learn each by heart and copy none.
+    """
     if (kind in _NAMES or kind.startswith("@")) and w.chance(0.1):
         return w.pick(("foreign", "foreign", "phrase", "title", "word", "code"))
+    if free and not w.heldout and "|" in kind and w.chance(0.18):
+        choices = kind.split("|")
+        if all(any(sign.isdigit() for sign in choice) for choice in choices):
+            return "code"
+        return w.pick(_CAPITAL if all(choice[0].isupper() for choice in choices) else _SMALL)
     return kind
+
+
+def _free(schema: dict[str, Any], value: Any) -> list[str]:
+    """The slots of a value that any string may fill."""
+    if isinstance(value, list):
+        return [slot for item in value for slot in _free(schema["items"], item)]
+    if isinstance(value, dict):
+        return [slot for key, item in value.items() for slot in _free(schema["properties"][key], item)]
+    return slots_of(value) if isinstance(value, str) and schema == {"type": "string"} else []
 
 
 def _article(slots: Slots, found: re.Match[str]) -> str:
@@ -139,12 +159,14 @@ def told(w: Words, line: Line) -> tuple[str, dict[str, Any]]:
     """One of a line's texts, and what it tells by the line's own names."""
     wording = line.one(w, line["texts"])
     template, fixed = (wording, {}) if isinstance(wording, str) else wording
-    slots = Slots(w, {name: _kind(w, kind) for name, kind in line.get("slots", {}).items()})
+    specs = specs_of(tuple(line["fields"].items()))
+    free = {slot for spec in specs for slot in _free(spec.schema, fixed.get(spec.own, f"{{{spec.own}}}"))}
+    slots = Slots(w, {name: _kind(w, kind, free=name in free) for name, kind in line.get("slots", {}).items()})
     there = set(slots_of(template))
     shown = template if "first" in template else said(w, template, rough=False)  # which would become "initially"
     text = slots.fill(_ARTICLE.sub(lambda found: _article(slots, found), shown))
     values = {}
-    for spec in specs_of(tuple(line["fields"].items())):
+    for spec in specs:
         if spec.own in fixed:
             values[spec.own] = _fits(spec.schema, slots.value(fixed[spec.own]))
         elif spec.own in there:
