@@ -1,0 +1,210 @@
+"""Passages composed of events: sentences of many shapes about invented doings, and questions for each of their parts."""
+
+from __future__ import annotations
+
+from training.data import composed_words as words
+from training.data.composed_clauses import NEXT, PAST, USUAL, Event, Part, somebody
+from training.data.composed_questions import Asker, missing, of_fact
+from training.data.composed_sentences import Composer
+from training.data.prose import Passage, Question
+from training.data.words import MONTHS, WEEKDAYS, Words
+
+
+class Pairs(Composer):
+    """Sentences that say two events."""
+
+    def then(self) -> tuple[str, tuple[Event, ...]]:
+        """One after the other, by the same people."""
+        w = self.w
+        one = self.event(most=1)
+        first = self.active(one)
+        other = self.event(one.subject, most=2)
+        other.said = f"{other.finite(other.verb, other.subject.plural)} {self.thing(other.object)}"
+        link = w.pick((" and ", " and then ", ", and later ", " and afterwards ", ", then ", " and also "))
+        return f"{first}{link}{other.said}{other.tail(w)}", (one, other)
+
+    def both(self) -> tuple[str, tuple[Event, ...]]:
+        """Two clauses side by side."""
+        w = self.w
+        one = self.event(most=2)
+        first = self.active(one) if w.chance(0.7) else self.passive(one)
+        other = self.event(most=2, but=one.subject)
+        link = w.pick((", while ", ", whereas ", ", and ", ", but ", "; ", " - "))
+        subject = self.mention(other.subject)
+        other.said = f"{other.finite(other.verb, other.subject.plural)} {self.thing(other.object)}"
+        return f"{first}{link}{subject} {other.said}{other.tail(w)}", (one, other)
+
+    def gapped(self) -> tuple[str, tuple[Event, ...]]:
+        """The same verb for two, said once."""
+        w = self.w
+        one = self.event(most=1)
+        first = self.active(one) if w.chance(0.7) else ""
+        obj = "" if first else self.thing(one.object)
+        other = self.event(frame=one.frame, most=1, but=one.subject)
+        other.verb = one.verb
+        if first:
+            return (
+                f"{first}{w.pick((' and ', ', '))}{self.mention(other.subject)} {self.thing(other.object)}{other.tail(w)}",
+                (one, other),
+            )
+        be, done = one.passive(one.verb)
+        one.parts, other.parts = [], other.parts
+        text = f"{obj} {be} {done} by {self.mention(one.subject)} and {self.thing(other.object)} by {self.mention(other.subject)}"
+        return f"{text}{other.tail(w)}", (one, other)
+
+    def in_order(self) -> tuple[str, tuple[Event, ...]]:
+        """One before or after the other."""
+        w = self.w
+        one = self.event(most=1)
+        one.parts = [part for part in one.parts if part.role in ("phrase", "instrument")]
+        subject = self.mention(one.subject)
+        if w.chance(0.5):
+            other = self.event(one.subject, most=1)
+            link = f"{w.pick(('before', 'after', 'before', 'after', 'while'))} {one.verb.ing} {self.thing(one.object)}{one.tail(w)}"
+            main = subject
+        else:
+            other = self.event(most=1, but=one.subject)
+            one.said = f"{one.finite(one.verb, one.subject.plural)} {self.thing(one.object)}"
+            link = f"{w.pick(('before', 'after', 'when', 'as soon as'))} {subject} {one.said}{one.tail(w)}"
+            main = self.mention(other.subject)
+        if self.tense == NEXT:
+            link = link.replace(" will ", " has " if False else " will ", 1)
+        other.parts = [part for part in other.parts if part.role not in ("time", "reason", "purpose")]
+        other.said = f"{other.finite(other.verb, other.subject.plural)} {self.thing(other.object)}"
+        when = Part("time", link, link)
+        if w.chance(0.5):
+            text = f"{link}, {main} {other.said}{other.tail(w)}"
+        else:
+            text = f"{main} {other.said}{other.tail(w)} {link}"
+        other.parts = [*other.parts, when]
+        return text, (one, other)
+
+    def same_thing(self) -> tuple[str, tuple[Event, ...]]:
+        """Two do different things to the same."""
+        w = self.w
+        one = self.event(most=2)
+        first = self.active(one)
+        frame = w.pick(words.frames_for(w.split, one.object.kind) or (one.frame,))
+        if frame.bases & one.frame.bases or not self.fits(frame, one.object, None):
+            return first, (one,)
+        other = self.event(frame=frame, obj=one.object, most=1, but=one.subject)
+        pronoun = one.object.objective
+        link = w.pick((", but ", ", and ", "; later ", ", and afterwards "))
+        if self.tense == USUAL and "later" in link:
+            link = ", and "
+        other.verb = other.frame.verbs[0]
+        if w.chance(0.5):
+            be, done = other.passive(other.verb)
+            subject = "they" if one.object.plural else one.object.pronoun
+            return f"{first}{link}{subject} {be} {done} by {self.mention(other.subject)}{other.tail(w)}", (one, other)
+        verb = other.finite(other.verb, other.subject.plural)
+        if " " in other.verb.base:  # "took it apart"
+            return first, (one,)
+        return f"{first}{link}{self.mention(other.subject)} {verb} {pronoun}{other.tail(w)}", (one, other)
+
+    def having(self) -> tuple[str, tuple[Event, ...]]:
+        """One is done already."""
+        w = self.w
+        if self.tense != PAST:
+            return self.then()
+        one = self.event(most=1)
+        subject = self.mention(one.subject)
+        obj = self.thing(one.object)
+        other = self.event(one.subject, most=2)
+        other.said = f"{other.verb.past} {self.thing(other.object)}"
+        main = f"{other.said}{other.tail(w)}"
+        told = f"{one.verb.done} {obj}{one.tail(w)}"
+        return w.pick(
+            (
+                f"having {told}, {subject} {main}",
+                f"{subject}, who had {told}, {main}",
+                f"{subject}, having {told}, {main}",
+                f"once {subject} had {told}, {_pronoun(one)} {main}",
+            )
+        ), (one, other)
+
+
+def _pronoun(one: Event) -> str:
+    return one.subject.pronoun
+
+
+_SINGLE = (
+    *(
+        (16, "active"),
+        (9, "fronted"),
+        (11, "passive"),
+        (6, "cleft"),
+        (4, "identified"),
+        (5, "contrasted"),
+        (4, "reported"),
+    ),
+    *((3, "quoted"), (6, "with_fact"), (4, "nominal")),
+)
+_DOUBLE = ((5, "then"), (5, "both"), (4, "gapped"), (4, "in_order"), (4, "same_thing"), (3, "having"))
+
+
+def _filler(c: Pairs) -> None:
+    w = c.w
+    text = w.pick(words.listed("filler", w.split)).format(
+        k=w.between(2, 90),
+        c=w.city(),
+        w=w.pick(WEEKDAYS),
+        m=w.pick(MONTHS),
+        p=w.full_name(),
+        r=w.full_name(),
+        f=w.company(),
+    )
+    if text not in c.sentences:
+        c.sentences.append(text)
+        c.last = None
+
+
+def _stated(c: Pairs) -> None:
+    """A sentence about somebody of the passage."""
+    known = [one for one in c.seen if one.kind in ("name", "role")]
+    if known:
+        one = c.w.pick(known)
+        subject = c.mention(one, start=True)
+        c.tell(f"{subject} {c.fact(one, 'person_fact')}", alone=one)
+
+
+def compose(w: Words, n_sentences: int, like: list[Event] | None = None) -> Pairs:
+    """A passage of so many sentences; with events to be mistaken for those of another one."""
+    c = Pairs(w, w.weighted((8, PAST), (1, NEXT), (1, USUAL)), like or [])
+    while len(c.sentences) < n_sentences:
+        x = w.rng.random()
+        if c.events and x < 0.05:
+            _filler(c)
+        elif c.events and x < 0.13:
+            _stated(c)
+        elif x < 0.4:
+            text, told = getattr(c, w.weighted(*_DOUBLE))()
+            c.tell(text, *told)
+        else:
+            again = c.last if c.last and w.chance(0.5) else None
+            one = c.event(again)
+            c.tell(getattr(c, w.weighted(*_SINGLE))(one), one, alone=one.subject if one.named else None)
+    return c
+
+
+def questions(c: Pairs) -> list[list[Question]]:
+    """The questions on a passage, by event, and those on what is said beside the events."""
+    asker = Asker(c.w, c.sentences, c.events)
+    made = [asker.of(one) for one in c.events]
+    beside = [of_fact(c.w, c.sentences, fact) for fact in c.facts]
+    return [*made, [question for question in beside if question]]
+
+
+def as_passage(c: Pairs) -> Passage:
+    """A composed passage with its questions and some that it does not answer."""
+    out = Passage(c.sentences, names=[one.head for one in c.seen])
+    out.questions = [question for some in questions(c) for question in some]
+    stranger = c.new(lambda: somebody(c.w, "name"))
+    out.missing = missing(c.w, Asker(c.w, c.sentences, c.events), c.decoys, stranger)
+    return out
+
+
+def composed(w: Words, n_sentences: int) -> Passage:
+    """A passage of so many sentences, with its questions and some that it does not answer."""
+    out = as_passage(compose(w, n_sentences))
+    return out if out.questions else composed(w, n_sentences)
