@@ -100,6 +100,8 @@ class TrainConfig:
             then leaves the room to the targets.
         short_weight: Weight of the tokens of targets of a few tokens.
         decisive_weight: Weight of target tokens that decide: which tool, how a value or an answer begins.
+        short_prompts, whole_from: Share of prompts with tools that lack the instructions which are the same in all of
+            them, up to this part of the schedule; then all are whole.
         budget_s: The schedule's whole length.
         rate: Factor on all learning rates.
         decay: Last part of the schedule in which the learning rates fall linearly.
@@ -118,6 +120,8 @@ class TrainConfig:
     focus_from: float = 0.62
     short_weight: float = 3.0
     decisive_weight: float = 4.0
+    short_prompts: float = 0.75
+    whole_from: float = 0.65
     budget_s: float = 800.0
     rate: float = 1.0
     decay: float = 0.5

@@ -19,7 +19,10 @@ from training.rows import Rows
 
 @dataclass
 class IndexInputs:
-    """queries [B, S, H, D], keys [B, R, D] and head weights [B, S, H], scaled so that scores are plain sums."""
+    """queries [B, Q, H, D], keys [B, R, D] and head weights [B, Q, H], scaled so that scores are plain sums.
+
+    Q is all positions where rows are chosen, and else only those that the indexer learns from.
+    """
 
     queries: Tensor
     keys: Tensor
@@ -40,9 +43,12 @@ class Indexer(nn.Module):
         """From the layer's input x and its low-rank query, both cut off from their gradients."""
         x, low = x.detach(), low.detach()
         cos, sin = rows.rope[4]
+        keys = self.compressor(x, rows.starts, cos, sin)
+        if rows.top_k is None:
+            x, low, cos, sin = x[:, rows.sampled], low[:, rows.sampled], cos[rows.sampled], sin[rows.sampled]
         queries = rotate(self.q(low).unflatten(-1, (self.heads, self.dim)), cos[:, None], sin[:, None])
         weights = self.proj(x).float() * (self.heads * self.dim) ** -0.5
-        return IndexInputs(queries, self.compressor(x, rows.starts, cos, sin), weights)
+        return IndexInputs(queries, keys, weights)
 
     def choose(self, index: IndexInputs, rows: Rows) -> Tensor:
         """[B, S, R] bool: the rows that attention may see."""
@@ -63,8 +69,11 @@ class Indexer(nn.Module):
         logits = torch.einsum("bqhd,brd->bqhr", q[:, at], compressed).float() * q.shape[-1] ** -0.5
         mass = (logits - log_sum[:, :, at].transpose(1, 2)[..., None]).exp().mean(2).masked_fill(~seen, 0.0)
         target = mass / (mass.sum(-1, keepdim=True) + 1e-9)
-        dots = torch.einsum("bqhd,brd->bqhr", index.queries[:, at], index.keys).relu().float()
-        scores = (dots * index.weights[:, at, :, None]).sum(2)
+        queries, weights = index.queries, index.weights
+        if rows.top_k is not None:
+            queries, weights = queries[:, at], weights[:, at]
+        dots = torch.einsum("bqhd,brd->bqhr", queries, index.keys).relu().float()
+        scores = (dots * weights[..., None]).sum(2)
         predicted = scores.masked_fill(~seen, -1e30).log_softmax(-1)
         divergence = (target * ((target + 1e-9).log() - predicted.clamp(min=-1e4))).sum(-1)
         counted = (seen.sum(-1) > 1).float()

@@ -15,58 +15,72 @@ import numpy as np
 
 from training import tokenizer as tokenizers
 from training.data import SKILLS, by_skill, example
-from training.data.rendering import pieces
+from training.data.rendering import pieces, without_instructions
 from training.packing import Document, Packed, Packer, pack
 
 ROWS = 4  # rows that a worker packs at a time
 
 
-def document(encoder: tokenizers.Encoder, made: Any) -> Document:
-    """An example, tokenized."""
-    ids, trained = encoder(pieces(made))
+def document(encoder: tokenizers.Encoder, made: Any, *, short: bool = False) -> Document:
+    """An example, tokenized; `short`: without the instructions that all prompts with tools share."""
+    parts = pieces(made)
+    ids, trained = encoder(without_instructions(parts) if short else parts)
     return Document(ids, trained, made.skill)
 
 
-def _work(out: Any, path: Path, n_token: int, name: str) -> None:
+def _work(out: Any, path: Path, n_token: int, name: str, short: Any) -> None:
     os.nice(5)
     encoder, rng = tokenizers.load(path), random.Random(name)
     packer = Packer(ROWS, n_token, tokenizers.CONTROL.index(tokenizers.PAD), rng)
-    while True:
-        made = document(encoder, example(rng, "train"))
-        if len(made.ids) > n_token:
-            continue
-        packed = packer.add(made)
-        if packed is not None:
-            out.put((packed.tokens, packed.roles, packed.first))
+    try:
+        while True:
+            made = document(encoder, example(rng, "train"), short=rng.random() < short.value)
+            if len(made.ids) > n_token:
+                continue
+            packed = packer.add(made)
+            if packed is not None:
+                out.put((packed.tokens, packed.roles, packed.first))
+    except Exception as reason:
+        out.put(reason)  # training would wait for ever
+        raise
 
 
 class Loader:
     """Batches of rows from worker processes. Start it early: workers are busy while kernels compile."""
 
     def __init__(self, path: Path, *, n_row: int, n_token: int, n_worker: int, seed: str) -> None:
-        """`path`: tokenizer.json. Another `seed` gives other conversations."""
+        """`path`: tokenizer.json. Another `seed` gives other conversations. All prompts are whole until `shorten`."""
         if n_row % ROWS:
             raise ValueError(f"batches of {n_row} rows: they must be a multiple of {ROWS}")
         context = mp.get_context("fork")
         self._parts, self._rows = n_row // ROWS, context.Queue(maxsize=64 * n_row // ROWS)
+        self._short = context.Value("d", 0.0)
         self._workers = [
-            context.Process(target=_work, args=(self._rows, path, n_token, f"{seed}/{i}"), daemon=True)
+            context.Process(target=_work, args=(self._rows, path, n_token, f"{seed}/{i}", self._short), daemon=True)
             for i in range(n_worker)
         ]
         for worker in self._workers:
             worker.start()
-        self._batches: queue.Queue[tuple[np.ndarray, ...]] = queue.Queue(maxsize=8)
+        self._batches: queue.Queue[tuple[np.ndarray, ...] | Exception] = queue.Queue(maxsize=8)
         threading.Thread(target=self._collect, daemon=True).start()
 
     def _collect(self) -> None:
         while True:
             parts = [self._rows.get() for _ in range(self._parts)]
-            self._batches.put(tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+            failed = next((part for part in parts if isinstance(part, Exception)), None)
+            self._batches.put(failed or tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         """tokens, roles and first blocks, as in `Packed`."""
         while True:
-            yield self._batches.get()
+            batch = self._batches.get()
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch
+
+    def shorten(self, share: float) -> None:
+        """Leaves the instructions that all prompts with tools share out of this share of conversations from now on."""
+        self._short.value = share
 
     @property
     def waiting(self) -> int:

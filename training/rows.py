@@ -102,10 +102,6 @@ class Rows:
     masks: dict[int, BlockMask]
     top_k: int | None
 
-    def tensors(self) -> list[Tensor]:
-        """Everything that changes from batch to batch."""
-        return [self.first, self.starts, self.sampled, *(t for ts in self.lists.values() for t in ts)]
-
 
 def rope_table(n_token: int, n_rot: int, theta: float, device: torch.device) -> tuple[Tensor, Tensor]:
     """Cosines and sines of every position. Positions count from the row's start: only differences matter."""
@@ -128,23 +124,26 @@ class RowsMaker:
         self._ratios, self._n_rot = ratios, config.n_rot
         self._rope = {r: rope_table(n_token, config.n_rot, self._bases[r], device) for r in ratios}
 
-    def parts(self, first: Tensor, offset: int) -> tuple[Tensor, Tensor, Tensor, dict[int, list[Tensor]]]:
-        """The tensors of `Rows`, on the CPU."""
-        first = first.to(torch.int64)
-        starts = torch.zeros(len(first), self._n_token // 4, dtype=torch.bool)
-        starts[:, :: BLOCK // 4] = first == torch.arange(first.shape[1])
-        sampled = torch.arange(offset % self._stride, self._n_token, self._stride)
+    def _parts(self, first: Tensor, offset: int) -> tuple[Tensor, Tensor, Tensor, dict[int, list[Tensor]]]:
+        """The tensors of `Rows`, computed where they are needed."""
+        first = first.to(self._device, torch.int64, non_blocking=True)
+        starts = torch.zeros(len(first), self._n_token // 4, dtype=torch.bool, device=self._device)
+        starts[:, :: BLOCK // 4] = first == torch.arange(first.shape[1], device=self._device)
+        sampled = torch.arange(offset % self._stride, self._n_token, self._stride, device=self._device)
         flex = self._device.type == "cuda"
         return first, starts, sampled, {r: block_lists(first, self._n_token, r) for r in self._ratios if flex}
 
-    def on_cpu(self, first: Tensor, *, offset: int = 0) -> Rows:
-        """Only the tensors, to be copied over another batch's."""
-        return Rows(*self.parts(first, offset), {}, {}, None)
+    def refill(self, rows: Rows, first: Tensor, *, offset: int = 0) -> None:
+        """Puts another batch's tensors into the places of `rows`, which a captured graph reads."""
+        *new, lists = self._parts(first, offset)
+        for place, value in zip((rows.first, rows.starts, rows.sampled), new, strict=True):
+            place.copy_(value)
+        for ratio, places in rows.lists.items():
+            for place, value in zip(places, lists[ratio], strict=True):
+                place.copy_(value)
 
     def __call__(self, first: Tensor, *, prune: bool = True, offset: int = 0) -> Rows:
         """For documents that begin at the blocks `first` [B, S / 128]; `offset` picks the indexer's queries."""
-        first, starts, sampled, lists = self.parts(first.cpu(), offset)
-        first, starts, sampled = (t.to(self._device) for t in (first, starts, sampled))
-        lists = {r: [t.to(self._device) for t in ts] for r, ts in lists.items()}
+        first, starts, sampled, lists = self._parts(first, offset)
         masks = {r: block_mask(first, self._n_token, r, ts) for r, ts in lists.items()}
         return Rows(first, starts, sampled, lists, self._rope, masks, self._top_k if prune else None)

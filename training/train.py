@@ -65,10 +65,11 @@ class Step:
 
     def _fill(self, batch: tuple[np.ndarray, ...], factor: float) -> None:
         tokens, roles, first = (torch.from_numpy(array.astype(np.int64)) for array in batch)
-        rows = self._trainer.rows.on_cpu(first, offset=7 * self._trainer.step)
-        new = [tokens, roles, *rows.tensors(), torch.tensor(factor)]
-        for place, value in zip([self.tokens, self.roles, *self.rows.tensors(), self.factor], new, strict=True):
+        for place, value in ((self.tokens, tokens), (self.roles, roles)):
             place.copy_(value.pin_memory() if place.is_cuda else value, non_blocking=True)
+        first = first.pin_memory() if self.tokens.is_cuda else first
+        self._trainer.rows.refill(self.rows, first, offset=7 * self._trainer.step)
+        self.factor.fill_(factor)
 
     def __call__(self, batch: tuple[np.ndarray, ...], factor: float) -> None:
         """Fills the tensors and runs the step."""
@@ -256,6 +257,7 @@ def run(
     tokens_before = trainer.n_token
     while trainer.progress < 1 and not deadline.passed(trainer.step - began):
         now = time.monotonic()
+        loader.shorten(config.short_prompts if trainer.progress < config.whole_from else 0.0)
         batch = next(source)
         waited += time.monotonic() - now
         losses = trainer.train_step(batch)

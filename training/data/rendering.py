@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ds4_core.chat.messages import as_messages
-from ds4_core.chat.protocol import Segment, Special
+from ds4_core.chat.protocol import TOOLS_HEAD, Segment, Special
 from ds4_core.chat.render import PromptOptions, render
 from ds4_core.chat.tools import as_tools
 from training.data.example import Example
@@ -73,6 +74,23 @@ def pieces(example: Example) -> list[Piece]:
         before = segment
     flush()
     return out
+
+
+_HEAD_BEGINS, _HEAD_ENDS = TOOLS_HEAD.splitlines()[2][:40], TOOLS_HEAD.rstrip().rsplit("\n", 1)[-1]
+
+
+def without_instructions(parts: Sequence[Piece]) -> list[Piece]:
+    """The pieces without the paragraphs that tell how tools are called, the same in every prompt; tools stay listed.
+
+    They are a third of a prompt with tools. Where only few prompts have them, more conversations fit into a row.
+    """
+    first = next((i for i, part in enumerate(parts) if _HEAD_BEGINS in part.text and not part.trained), None)
+    if first is None:
+        return list(parts)
+    last = next(i for i in range(first, len(parts)) if _HEAD_ENDS in parts[i].text)
+    before, after = parts[first].text, parts[last].text
+    kept = before[: before.index(_HEAD_BEGINS)] + after[after.index(_HEAD_ENDS) :]
+    return [*parts[:first], replace(parts[first], text=kept), *parts[last + 1 :]]
 
 
 def text_of(example: Example) -> str:
