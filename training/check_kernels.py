@@ -6,6 +6,7 @@ python -m training.check_kernels
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from training.rows import RowsMaker, n_key
 
 def difference(a: Tensor, b: Tensor) -> float:
     """Norm of a - b over the norm of b."""
-    return float((a.float() - b.float()).norm() / b.float().norm())
+    return float((a.detach().float() - b.detach().float()).norm() / b.detach().float().norm())
 
 
 def check_sinkhorn(device: torch.device) -> dict[str, float]:
@@ -81,15 +82,27 @@ def hyper_case(device: torch.device) -> tuple[HyperConnection, Tensor, Tensor, T
     return connection, norm, streams, grad
 
 
-def hyper_pass(
-    connection: HyperConnection, norm: Tensor, streams: Tensor, grad: Tensor, *, plain: bool
-) -> list[Tensor]:
-    """Read, a block that does nothing, write, and all gradients: as `HYPER` names them."""
-    streams = streams.detach().requires_grad_()
+def read_and_write(connection: HyperConnection, norm: Tensor, streams: Tensor, *, plain: bool) -> tuple[Tensor, Tensor]:
+    """A sub-layer whose block does nothing: the block's input, and the new streams."""
     c = connection
     read, write = (c.read_plain, c.write_plain) if plain else (c.read, c.write)
     x, mixing = read(streams, norm)
-    new = write(x, streams, mixing)
+    return x, write(x, streams, mixing)
+
+
+def hyper_pass(
+    connection: HyperConnection,
+    norm: Tensor,
+    streams: Tensor,
+    grad: Tensor,
+    *,
+    plain: bool,
+    function: Callable[..., tuple[Tensor, Tensor]] = read_and_write,
+) -> list[Tensor]:
+    """What `HYPER` names, of `read_and_write`."""
+    streams = streams.detach().requires_grad_()
+    x, new = function(connection, norm, streams, plain=plain)
+    c = connection
     return [x, new, *torch.autograd.grad(new, (streams, c.fn, c.base, c.scale, norm), grad)]
 
 
@@ -110,9 +123,11 @@ def time_hyper(device: torch.device) -> dict[str, float]:
 
     connection, norm, streams, grad = hyper_case(device)
     times: dict[str, Callable[[], object]] = {}
+    function = torch.compile(read_and_write, dynamic=False)
     for name, plain in (("kernels", False), ("plain", True)):
-        function = torch.compile(hyper_pass, dynamic=False)
-        times[f"hyper, {name}, ms"] = lambda f=function, p=plain: f(connection, norm, streams, grad, plain=p)
+        times[f"hyper {name}, ms"] = partial(
+            hyper_pass, connection, norm, streams, grad, plain=plain, function=function
+        )
     s, g = streams.flatten(0, 1), grad.flatten(0, 1)
     tensors = (s, connection.fn.detach().bfloat16(), connection.base.detach(), connection.scale.detach(), norm.detach())
     options = (connection.rounds, connection.eps)

@@ -28,11 +28,13 @@ except ImportError:  # a machine without a GPU
 
 N_MIX = 24  # weights of a token before they are squashed: 4 to read with, 4 to write with, 16 to mix with
 _PAD = 32  # what products of matrices make of them
-_READ, _READ_WARPS = 16, 8  # tokens per program, warps
-_READ_GRAD, _READ_GRAD_WARPS = 16, 8
-_WRITE, _WRITE_WARPS = 8, 8
-_WRITE_GRAD, _WRITE_GRAD_WARPS = 8, 8
-_SINKHORN, _SINKHORN_WARPS = 128, 4
+# Tokens per program, and how it is compiled: with few enough registers for three programs on a multiprocessor.
+_READ, _READ_OPTIONS = 16, {"num_warps": 4, "maxnreg": 168}
+_READ_GRAD, _READ_GRAD_OPTIONS = 16, {"num_warps": 4, "num_stages": 2, "maxnreg": 168}
+_WRITE, _WRITE_OPTIONS = 8, {"num_warps": 8}
+_WRITE_GRAD, _WRITE_GRAD_OPTIONS = 8, {"num_warps": 8, "maxnreg": 80}
+_SINKHORN, _SINKHORN_OPTIONS = 128, {"num_warps": 4}
+_WIDTH = 64  # values of each stream that the backward pass of reading takes at a time
 
 
 if triton is not None:
@@ -73,71 +75,95 @@ if triton is not None:
     @triton.jit
     def _read_backward(
         streams, fn, base, scale, norm, mix, roots, comb, grad_x, grad_new, grad_logits, grad_streams, grad_raw,
-        partial, n_token, EPS: tl.constexpr, D: tl.constexpr, T: tl.constexpr,
+        partial, n_token, EPS: tl.constexpr, D: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     ):  # fmt: skip
-        """The gradient of the streams, of streams @ fn^T, and sums over the program's tokens for the parameters."""
-        t, d, c = tl.program_id(0) * T + tl.arange(0, T), tl.arange(0, D), tl.arange(0, 32)
+        """The gradient of the streams, of streams @ fn^T, and sums over the program's tokens for the parameters.
+
+        It goes twice over its tokens, W values of each stream at a time: the second time they are in a cache.
+        """
+        t, d, c = tl.program_id(0) * T + tl.arange(0, T), tl.arange(0, W), tl.arange(0, 32)
         inside = t < n_token
         some, real = inside[:, None], (c < 24)[None, :]
         at = t[:, None] * (4 * D) + d[None, :]
-        g = tl.load(grad_x + t[:, None] * D + d[None, :], mask=some, other=0.0).to(tl.float32)
-        s0 = tl.load(streams + at, mask=some, other=0.0).to(tl.float32)
-        s1 = tl.load(streams + at + D, mask=some, other=0.0).to(tl.float32)
-        s2 = tl.load(streams + at + 2 * D, mask=some, other=0.0).to(tl.float32)
-        s3 = tl.load(streams + at + 3 * D, mask=some, other=0.0).to(tl.float32)
-        first = tl.load(scale)
-        m = mix + t
+        row = t[:, None] * D + d[None, :]
+        first, m = tl.load(scale), mix + t
         q0 = tl.sigmoid(tl.load(m, mask=inside, other=0.0) * first + tl.load(base))
         q1 = tl.sigmoid(tl.load(m + n_token, mask=inside, other=0.0) * first + tl.load(base + 1))
         q2 = tl.sigmoid(tl.load(m + 2 * n_token, mask=inside, other=0.0) * first + tl.load(base + 2))
         q3 = tl.sigmoid(tl.load(m + 3 * n_token, mask=inside, other=0.0) * first + tl.load(base + 3))
-        y = (q0 + EPS)[:, None] * s0 + (q1 + EPS)[:, None] * s1 + (q2 + EPS)[:, None] * s2 + (q3 + EPS)[:, None] * s3
-        # The norm.
-        root_y = tl.load(roots + n_token + t, mask=inside, other=1.0)[:, None]
-        y = y * root_y
-        sums = partial + tl.program_id(0) * (64 + D)
-        tl.store(sums + 64 + d, tl.sum(g * y, 0))
-        g = g * tl.load(norm + d)[None, :]
-        g = (g - y * (tl.sum(g * y, 1) / D)[:, None]) * root_y
-        # The weights that read.
-        z = tl.load(
-            grad_logits + c[None, :] * n_token + t[:, None], mask=some & real & (c >= 4)[None, :], other=0.0
-        )  # of the other weights
-        z = tl.where(c[None, :] == 0, (tl.sum(g * s0, 1) * q0 * (1 - q0))[:, None], z)
-        z = tl.where(c[None, :] == 1, (tl.sum(g * s1, 1) * q1 * (1 - q1))[:, None], z)
-        z = tl.where(c[None, :] == 2, (tl.sum(g * s2, 1) * q2 * (1 - q2))[:, None], z)
-        z = tl.where(c[None, :] == 3, (tl.sum(g * s3, 1) * q3 * (1 - q3))[:, None], z)
+        root = tl.load(roots + t, mask=inside, other=0.0)
+        root_y = tl.load(roots + n_token + t, mask=inside, other=0.0)
+        # Products of the gradient, and of the sum of streams y, with each stream.
+        zero = tl.zeros((T,), tl.float32)
+        a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
+        for o in range(0, D, W):
+            g = tl.load(grad_x + row + o, mask=some, other=0.0).to(tl.float32) * tl.load(norm + o + d)[None, :]
+            s0 = tl.load(streams + at + o, mask=some, other=0.0).to(tl.float32)
+            s1 = tl.load(streams + at + (D + o), mask=some, other=0.0).to(tl.float32)
+            s2 = tl.load(streams + at + (2 * D + o), mask=some, other=0.0).to(tl.float32)
+            s3 = tl.load(streams + at + (3 * D + o), mask=some, other=0.0).to(tl.float32)
+            y = (q0 + EPS)[:, None] * s0 + (q1 + EPS)[:, None] * s1
+            y += (q2 + EPS)[:, None] * s2 + (q3 + EPS)[:, None] * s3
+            a0, a1, a2, a3 = (
+                a0 + tl.sum(g * s0, 1),
+                a1 + tl.sum(g * s1, 1),
+                a2 + tl.sum(g * s2, 1),
+                a3 + tl.sum(g * s3, 1),
+            )
+            b0, b1, b2, b3 = (
+                b0 + tl.sum(y * s0, 1),
+                b1 + tl.sum(y * s1, 1),
+                b2 + tl.sum(y * s2, 1),
+                b3 + tl.sum(y * s3, 1),
+            )
+        # The norm takes from the gradient its part along y.
+        along = ((q0 + EPS) * a0 + (q1 + EPS) * a1 + (q2 + EPS) * a2 + (q3 + EPS) * a3) * root_y * root_y / D
+        z = tl.load(grad_logits + c[None, :] * n_token + t[:, None], mask=some & real & (c >= 4)[None, :], other=0.0)
+        z = tl.where(c[None, :] == 0, ((a0 - along * b0) * root_y * q0 * (1 - q0))[:, None], z)
+        z = tl.where(c[None, :] == 1, ((a1 - along * b1) * root_y * q1 * (1 - q1))[:, None], z)
+        z = tl.where(c[None, :] == 2, ((a2 - along * b2) * root_y * q2 * (1 - q2))[:, None], z)
+        z = tl.where(c[None, :] == 3, ((a3 - along * b3) * root_y * q3 * (1 - q3))[:, None], z)
         # From the squashed weights to the streams.
         w = tl.load(mix + c[None, :] * n_token + t[:, None], mask=some & real, other=0.0)
+        sums = partial + tl.program_id(0) * (64 + D)
         tl.store(sums + c, tl.sum(z, 0))
         tl.store(sums + 32 + c, tl.sum(z * w, 0))
         z = z * tl.load(scale + tl.where(c < 4, 0, tl.where(c < 8, 1, 2)))[None, :]
-        root = tl.load(roots + t, mask=inside, other=0.0)
         back = (tl.sum(z * w, 1) * root * root / (4 * D))[:, None]
         z = (z * root[:, None]).to(streams.dtype.element_ty)
         tl.store(grad_raw + t[:, None] * 24 + c[None, :], z, mask=some & real)
-        f = fn + c[:, None] * (4 * D) + d[None, :]
-        rows = (c < 24)[:, None]
-        h0 = tl.load(grad_new + at, mask=some, other=0.0).to(tl.float32)
-        h1 = tl.load(grad_new + at + D, mask=some, other=0.0).to(tl.float32)
-        h2 = tl.load(grad_new + at + 2 * D, mask=some, other=0.0).to(tl.float32)
-        h3 = tl.load(grad_new + at + 3 * D, mask=some, other=0.0).to(tl.float32)
-        for i in tl.static_range(4):
-            k = comb + 4 * i * n_token + t
-            total = tl.load(k, mask=inside, other=0.0)[:, None] * h0
-            total += tl.load(k + n_token, mask=inside, other=0.0)[:, None] * h1
-            total += tl.load(k + 2 * n_token, mask=inside, other=0.0)[:, None] * h2
-            total += tl.load(k + 3 * n_token, mask=inside, other=0.0)[:, None] * h3
-            if i == 0:
-                total += (q0 + EPS)[:, None] * g - back * s0
-            elif i == 1:
-                total += (q1 + EPS)[:, None] * g - back * s1
-            elif i == 2:
-                total += (q2 + EPS)[:, None] * g - back * s2
-            else:
-                total += (q3 + EPS)[:, None] * g - back * s3
-            total += tl.dot(z, tl.load(f + i * D, mask=rows, other=0.0), input_precision="ieee")
-            tl.store(grad_streams + at + i * D, total.to(grad_streams.dtype.element_ty), mask=some)
+        f, rows = fn + c[:, None] * (4 * D) + d[None, :], (c < 24)[:, None]
+        for o in range(0, D, W):
+            h0 = tl.load(grad_new + at + o, mask=some, other=0.0)
+            h1 = tl.load(grad_new + at + (D + o), mask=some, other=0.0)
+            h2 = tl.load(grad_new + at + (2 * D + o), mask=some, other=0.0)
+            h3 = tl.load(grad_new + at + (3 * D + o), mask=some, other=0.0)
+            g = tl.load(grad_x + row + o, mask=some, other=0.0).to(tl.float32)
+            s0 = tl.load(streams + at + o, mask=some, other=0.0)
+            s1 = tl.load(streams + at + (D + o), mask=some, other=0.0)
+            s2 = tl.load(streams + at + (2 * D + o), mask=some, other=0.0)
+            s3 = tl.load(streams + at + (3 * D + o), mask=some, other=0.0)
+            y = (q0 + EPS)[:, None] * s0.to(tl.float32) + (q1 + EPS)[:, None] * s1.to(tl.float32)
+            y += (q2 + EPS)[:, None] * s2.to(tl.float32) + (q3 + EPS)[:, None] * s3.to(tl.float32)
+            tl.store(sums + 64 + o + d, tl.sum(g * y * root_y[:, None], 0))
+            g = (g * tl.load(norm + o + d)[None, :] - y * along[:, None]) * root_y[:, None]
+            for i in tl.static_range(4):
+                k = comb + 4 * i * n_token + t
+                total = tl.load(k, mask=inside, other=0.0)[:, None] * h0.to(tl.float32)
+                total += tl.load(k + n_token, mask=inside, other=0.0)[:, None] * h1.to(tl.float32)
+                total += tl.load(k + 2 * n_token, mask=inside, other=0.0)[:, None] * h2.to(tl.float32)
+                total += tl.load(k + 3 * n_token, mask=inside, other=0.0)[:, None] * h3.to(tl.float32)
+                if i == 0:
+                    total += (q0 + EPS)[:, None] * g - back * s0.to(tl.float32)
+                elif i == 1:
+                    total += (q1 + EPS)[:, None] * g - back * s1.to(tl.float32)
+                elif i == 2:
+                    total += (q2 + EPS)[:, None] * g - back * s2.to(tl.float32)
+                else:
+                    total += (q3 + EPS)[:, None] * g - back * s3.to(tl.float32)
+                total += tl.dot(z, tl.load(f + (i * D + o), mask=rows, other=0.0), input_precision="ieee")
+                place = grad_streams + at + (i * D + o)
+                tl.store(place, total.to(grad_streams.dtype.element_ty), mask=some)
 
     @triton.jit
     def _write_forward(out, streams, post, comb, new, n_token, D: tl.constexpr, T: tl.constexpr):
@@ -173,17 +199,30 @@ if triton is not None:
         s1 = tl.load(streams + at + D, mask=some, other=0.0).to(tl.float32)
         s2 = tl.load(streams + at + 2 * D, mask=some, other=0.0).to(tl.float32)
         s3 = tl.load(streams + at + 3 * D, mask=some, other=0.0).to(tl.float32)
-        total = tl.zeros((T, D), tl.float32)
+        g0 = tl.load(grad + at, mask=some, other=0.0).to(tl.float32)
+        g1 = tl.load(grad + at + D, mask=some, other=0.0).to(tl.float32)
+        g2 = tl.load(grad + at + 2 * D, mask=some, other=0.0).to(tl.float32)
+        g3 = tl.load(grad + at + 3 * D, mask=some, other=0.0).to(tl.float32)
+        total = tl.load(post + t, mask=inside, other=0.0)[:, None] * g0
+        total += tl.load(post + n_token + t, mask=inside, other=0.0)[:, None] * g1
+        total += tl.load(post + 2 * n_token + t, mask=inside, other=0.0)[:, None] * g2
+        total += tl.load(post + 3 * n_token + t, mask=inside, other=0.0)[:, None] * g3
+        tl.store(grad_out + row, total.to(grad_out.dtype.element_ty), mask=some)
         for j in tl.static_range(4):
-            g = tl.load(grad + at + j * D, mask=some, other=0.0).to(tl.float32)
-            total += tl.load(post + j * n_token + t, mask=inside, other=0.0)[:, None] * g
+            if j == 0:
+                g = g0
+            elif j == 1:
+                g = g1
+            elif j == 2:
+                g = g2
+            else:
+                g = g3
             tl.store(grad_post + j * n_token + t, tl.sum(g * y, 1), mask=inside)
             k = grad_comb + j * n_token + t
             tl.store(k, tl.sum(g * s0, 1), mask=inside)
             tl.store(k + 4 * n_token, tl.sum(g * s1, 1), mask=inside)
             tl.store(k + 8 * n_token, tl.sum(g * s2, 1), mask=inside)
             tl.store(k + 12 * n_token, tl.sum(g * s3, 1), mask=inside)
-        tl.store(grad_out + row, total.to(grad_out.dtype.element_ty), mask=some)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -211,10 +250,10 @@ def hyper_read(
     n_token, _, dim = streams.shape
     x, post, comb, way, mix, roots = _like_read(streams)
     _read_forward[(triton.cdiv(n_token, _READ),)](
-        streams, fn, base, scale, norm, x, mix, roots, n_token, EPS=eps, D=dim, T=_READ, num_warps=_READ_WARPS
+        streams, fn, base, scale, norm, x, mix, roots, n_token, EPS=eps, D=dim, T=_READ, **_READ_OPTIONS
     )
     weights_forward[(triton.cdiv(n_token, _SINKHORN),)](
-        mix, base, scale, post, comb, n_token, ROUNDS=rounds, EPS=eps, T=_SINKHORN, num_warps=_SINKHORN_WARPS
+        mix, base, scale, post, comb, n_token, ROUNDS=rounds, EPS=eps, T=_SINKHORN, **_SINKHORN_OPTIONS
     )
     return x, post, comb, way, mix, roots
 
@@ -244,11 +283,11 @@ def _read_grad(
     grad_logits, history = torch.empty_like(mix), mix.new_empty(rounds - 1, 4, n_token)
     weights_backward[(triton.cdiv(n_token, _SINKHORN),)](
         mix, base, scale, grad_post, grad_comb, grad_logits, history, n_token,
-        ROUNDS=rounds, EPS=eps, T=_SINKHORN, num_warps=_SINKHORN_WARPS,
+        ROUNDS=rounds, EPS=eps, T=_SINKHORN, **_SINKHORN_OPTIONS,
     )  # fmt: skip
     _read_backward[(len(partial),)](
         streams, fn, base, scale, norm, mix, roots, comb, grad_x, grad_way, grad_logits, grad_streams, grad_raw,
-        partial, n_token, EPS=eps, D=dim, T=_READ_GRAD, num_warps=_READ_GRAD_WARPS,
+        partial, n_token, EPS=eps, D=dim, T=_READ_GRAD, W=min(dim, _WIDTH), **_READ_GRAD_OPTIONS,
     )  # fmt: skip
     return grad_streams, grad_raw, partial
 
@@ -293,7 +332,7 @@ def hyper_write(out: Tensor, streams: Tensor, post: Tensor, comb: Tensor, way: T
     n_token, _, dim = streams.shape
     new = torch.empty_like(streams)
     _write_forward[(triton.cdiv(n_token, _WRITE),)](
-        out, streams, post, comb, new, n_token, D=dim, T=_WRITE, num_warps=_WRITE_WARPS
+        out, streams, post, comb, new, n_token, D=dim, T=_WRITE, **_WRITE_OPTIONS
     )
     return new
 
@@ -310,7 +349,7 @@ def _write_grad(grad: Tensor, out: Tensor, streams: Tensor, post: Tensor) -> tup
     grad_out, grad_post, grad_comb = _like_write_grad(grad, out, streams, post)
     _write_backward[(triton.cdiv(n_token, _WRITE_GRAD),)](
         grad, out, streams, post, grad_out, grad_post, grad_comb, n_token,
-        D=dim, T=_WRITE_GRAD, num_warps=_WRITE_GRAD_WARPS,
+        D=dim, T=_WRITE_GRAD, **_WRITE_GRAD_OPTIONS,
     )  # fmt: skip
     return grad_out, grad_post, grad_comb
 
