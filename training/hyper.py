@@ -54,7 +54,7 @@ class HyperConnection(nn.Module):
         if streams.device.type == "cpu":
             return self.read_plain(streams, norm)
         tensors = (self.fn.to(streams.dtype), self.base, self.scale, norm)
-        x, *mixing = hyper_read(streams.flatten(0, 1), *tensors, self.rounds, self.eps)[:4]
+        x, *mixing = hyper_read(streams.flatten(0, 1).contiguous(), *tensors, self.rounds, self.eps)[:4]
         return x.view(*streams.shape[:2], -1), Mixing(*mixing)
 
     def write(self, out: Tensor, streams: Tensor, mixing: Mixing) -> Tensor:
@@ -62,7 +62,7 @@ class HyperConnection(nn.Module):
         if mixing.way is None:
             return self.write_plain(out, streams, mixing)
         out = out.to(streams.dtype).flatten(0, 1).contiguous()
-        new: Tensor = hyper_write(out, streams.flatten(0, 1), *mixing)
+        new: Tensor = hyper_write(out, streams.flatten(0, 1).contiguous(), *mixing)
         return new.view(streams.shape)
 
     def read_plain(self, streams: Tensor, norm: Tensor) -> tuple[Tensor, Mixing]:

@@ -1,6 +1,7 @@
 """Hyper-connections in few passes over memory: Triton kernels that read and write the streams, and their gradients.
 
-`training.hyper` has the same in plain PyTorch, which is what these are compared with. There are four streams.
+`training.hyper` has the same in plain PyTorch, which is what these are compared with. There are four streams of
+a power of two of values.
 
 Weights of a token are kept one after the other ([24, T] and not [T, 24]), so that a thread that computes all of a
 token's loads them together with its neighbours (`training.hyper_sinkhorn`).
@@ -301,7 +302,8 @@ def _like_read_grad(streams: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _remember_read(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    *tensors, ctx.rounds, ctx.eps = inputs
+    *tensors, rounds, eps = inputs
+    ctx.rounds, ctx.eps = rounds, eps
     _, _, comb, _, mix, roots = output
     ctx.save_for_backward(*tensors, comb, mix, roots)
 
