@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.config import ModelConfig
+from training.hyper_kernels import hyper_read, hyper_write
 from training.kernels import sinkhorn
 
 
@@ -15,6 +18,21 @@ def rms(x: Tensor, weight: Tensor | None = None, eps: float = 1e-6) -> Tensor:
     y = x.float()
     y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + eps)
     return (y if weight is None else y * weight).to(x.dtype)
+
+
+class Mixing(NamedTuple):
+    """What `write` needs of `read`.
+
+    Attributes:
+        post: [B, S, n] how much of a block's output each stream takes; of the kernels [n, B S].
+        comb: [B, S, n, n] how much of each stream (the source) goes to each (the destination); of the kernels
+            [n, n, B S].
+        way: Of the kernels, see `training.hyper_kernels`.
+    """
+
+    post: Tensor
+    comb: Tensor
+    way: Tensor | None = None
 
 
 class HyperConnection(nn.Module):
@@ -31,8 +49,24 @@ class HyperConnection(nn.Module):
         self.base = nn.Parameter(torch.cat([pre, torch.randn(n) * 0.3, (3.0 * torch.eye(n)).flatten()]))
         self.scale = nn.Parameter(torch.full((3,), 0.3))
 
-    def read(self, streams: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Streams [B, S, n, d] to the block's input [B, S, d], and the weights that `write` needs."""
+    def read(self, streams: Tensor, norm: Tensor) -> tuple[Tensor, Mixing]:
+        """Streams [B, S, n, d] to the block's input [B, S, d], normalised, and what `write` needs."""
+        if streams.device.type == "cpu":
+            return self.read_plain(streams, norm)
+        tensors = (self.fn.to(streams.dtype), self.base, self.scale, norm)
+        x, *mixing = hyper_read(streams.flatten(0, 1).contiguous(), *tensors, self.rounds, self.eps)[:4]
+        return x.view(*streams.shape[:2], -1), Mixing(*mixing)
+
+    def write(self, out: Tensor, streams: Tensor, mixing: Mixing) -> Tensor:
+        """The streams after a block whose output is `out` [B, S, d]."""
+        if mixing.way is None:
+            return self.write_plain(out, streams, mixing)
+        out = out.to(streams.dtype).flatten(0, 1).contiguous()
+        new: Tensor = hyper_write(out, streams.flatten(0, 1).contiguous(), *mixing)
+        return new.view(streams.shape)
+
+    def read_plain(self, streams: Tensor, norm: Tensor) -> tuple[Tensor, Mixing]:
+        """`read` in plain PyTorch."""
         b, s, n, _ = streams.shape
         flat = streams.flatten(2)
         scale = torch.rsqrt(flat.float().square().mean(-1, keepdim=True) + self.eps)
@@ -41,11 +75,12 @@ class HyperConnection(nn.Module):
         post = 2 * torch.sigmoid(mix[..., n : 2 * n] * self.scale[1] + self.base[n : 2 * n])
         logits = mix[..., 2 * n :] * self.scale[2] + self.base[2 * n :]
         comb = sinkhorn(logits.reshape(b * s, n, n), self.rounds, self.eps).view(b, s, n, n)
-        return (pre[..., None] * streams.float()).sum(2).to(streams.dtype), post, comb
+        x = (pre[..., None] * streams.float()).sum(2).to(streams.dtype)
+        return rms(x, norm, self.eps), Mixing(post, comb)
 
-    def write(self, out: Tensor, streams: Tensor, post: Tensor, comb: Tensor) -> Tensor:
-        """The streams after a block whose output is `out` [B, S, d]; comb [.., source, destination]."""
-        x, y = streams.float(), out.float()
+    def write_plain(self, out: Tensor, streams: Tensor, mixing: Mixing) -> Tensor:
+        """`write` in plain PyTorch."""
+        x, y, (post, comb, _) = streams.float(), out.float(), mixing
         new = [
             post[..., j, None] * y + sum(comb[..., i, j, None] * x[..., i, :] for i in range(self.n))
             for j in range(self.n)

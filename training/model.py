@@ -78,15 +78,15 @@ class Layer(nn.Module):
 
     def attend(self, streams: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         """The streams after attention, and the indexer's loss."""
-        x, post, comb = self.attn_hc.read(streams)
-        out, index_loss = self.attn(rms(x, self.attn_norm), rows)
-        return self.attn_hc.write(out, streams, post, comb), index_loss
+        x, mixing = self.attn_hc.read(streams, self.attn_norm)
+        out, index_loss = self.attn(x, rows)
+        return self.attn_hc.write(out, streams, mixing), index_loss
 
     def feed(self, streams: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
         """The streams after the experts, and their loads."""
-        x, post, comb = self.ffn_hc.read(streams)
-        out, load = self.ffn(rms(x, self.ffn_norm), prior)
-        return self.ffn_hc.write(out, streams, post, comb), load
+        x, mixing = self.ffn_hc.read(streams, self.ffn_norm)
+        out, load = self.ffn(x, prior)
+        return self.ffn_hc.write(out, streams, mixing), load
 
     def forward(self, streams: Tensor, tokens: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
         """The streams after the layer, the experts' loads, and the indexer's loss."""
