@@ -124,7 +124,7 @@ class TrainConfig:
     whole_from: float = 0.65
     budget_s: float = 800.0
     rate: float = 1.0
-    decay: float = 0.5
+    decay: float = 0.65
     warm_steps: int = 100
     prune_from: float = 0.85
     index_stride: int = 16

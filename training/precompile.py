@@ -16,11 +16,12 @@ from training.model import Model, compiled, head_loss
 from training.rows import RowsMaker
 
 KINDS = ("4", "128", "head")  # the trainer begins with the sliding window and the experts
+PRUNED = ("4",)  # what is different where rows are chosen
 
 
-def start(prune: bool) -> list[subprocess.Popen[bytes]]:
+def start(*, prune: bool, kinds: tuple[str, ...] = KINDS) -> list[subprocess.Popen[bytes]]:
     """Starts the processes; `prune`: as attention will run with the rows that the indexer chooses."""
-    return [subprocess.Popen([sys.executable, "-m", "training.precompile", kind, str(int(prune))]) for kind in KINDS]
+    return [subprocess.Popen([sys.executable, "-m", "training.precompile", kind, str(int(prune))]) for kind in kinds]
 
 
 def compile_kind(kind: str, *, prune: bool) -> None:

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import signal
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -241,16 +242,18 @@ def run(
     batches: list[Any],
     deadline: Deadline,
     log: Path,
+    helpers: list[subprocess.Popen[bytes]],
     compiled: Path | None = None,
     *,
     fit: bool = False,
 ) -> None:
     """Trains until the schedule or the deadline ends. Evaluation does not count as training time.
 
-    `fit` gives the schedule the length that the deadline leaves.
+    `fit` gives the schedule the length that the deadline leaves. `helpers` takes the processes that compile what the
+    last part of the schedule needs.
     """
     config = trainer.config
-    pending = [p for p in config.eval_at if p > trainer.progress]
+    pending = [p for p in config.eval_at if batches and p > trainer.progress]
     began, waited = trainer.step, 0.0
     since = time.monotonic()
     source = iter(loader)
@@ -290,6 +293,8 @@ def run(
         if compiled and done == 60:
             save_compiled(compiled)
             mark = time.monotonic()
+        if done == 60 and not trainer.prune and trainer.device.type == "cuda":
+            helpers += precompile.start(prune=True, kinds=precompile.PRUNED)
 
 
 def main(description: str | None = __doc__) -> None:
@@ -311,6 +316,7 @@ def main(description: str | None = __doc__) -> None:
     parser.add_argument("--max-steps", type=int, default=10**9, help="stop after so many steps")
     parser.add_argument("--compiled", type=Path, help="load compiled kernels from PATH.*, if there are any")
     parser.add_argument("--keep-compiled", type=Path, help="write compiled kernels to PATH.*")
+    parser.add_argument("--scores", action="store_true", help="score held-out targets at the middle and at the end")
     parser.add_argument("--workers", type=int, default=TrainConfig.n_worker)
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
     args = parser.parse_args()
@@ -328,7 +334,7 @@ def main(description: str | None = __doc__) -> None:
     size = {"n_row": config.n_row, "n_token": model_config.n_context}
     call = f"{config.seed}/{state.stat().st_mtime_ns if state.exists() else 0}"
     loader = Loader(words, n_worker=config.n_worker, seed=call, **size)  # before CUDA: it forks
-    batches = heldout(words, per_skill=config.eval_per_skill, seed=777, **size)
+    batches = heldout(words, per_skill=config.eval_per_skill, seed=777, **size) if args.scores else []
     say(f"{sum(len(b.documents) for b in batches)} held-out documents in {len(batches)} batches")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trainer = Trainer(model_config, config, device)
@@ -340,19 +346,19 @@ def main(description: str | None = __doc__) -> None:
             trainer.resume(facts)
     n_param = sum(p.numel() for p in trainer.model.parameters())
     say(f"{n_param / 1e6:.2f} M parameters on {device}, from step {trainer.step}, progress {trainer.progress:.3f}")
-    helpers = []
+    helpers: list[subprocess.Popen[bytes]] = []
     if device.type == "cuda":
         if args.compiled:
             load_compiled(args.compiled)
         trainer.compile()
-        helpers = precompile.start(trainer.prune)
+        helpers = precompile.start(prune=trainer.prune)
     deadline = Deadline(args.stop_after, args.max_steps)
-    run(trainer, loader, batches, deadline, log, args.keep_compiled, fit=args.fit)
+    run(trainer, loader, batches, deadline, log, helpers, args.keep_compiled, fit=args.fit)
     trainer.save(state)
     checkpoint = args.export or args.run / "checkpoint"
     export.save(trainer.model, words, checkpoint, trainer.facts())
     say(f"saved at step {trainer.step}, progress {trainer.progress:.4f}, {trainer.n_token / 1e6:.1f} M tokens")
-    if trainer.progress >= 1 or args.max_steps < 10**9:
+    if batches and (trainer.progress >= 1 or args.max_steps < 10**9):
         evaluate(trainer, batches, log)
     loader.close()
     for helper in helpers:
