@@ -127,13 +127,20 @@ class Encoder:
         return ids, trained
 
 
-#: Where a target says something that could be otherwise: a tool's name, and how a value begins.
-_DECISIONS = re.compile(r'invoke name="([^"]+)"|\nAction: (\S+)|"(?:true|false)">(..?)|": "?([^" ]{1,2})')
+#: Where a target says something that could be otherwise: a tool's name, which parameter comes next or whether one does,
+#: whether another call follows, how a value begins, and in ReAct whether a tool is needed.
+_DECISIONS = re.compile(
+    r'invoke name="([^"]+)"|parameter name="([^"]+)"|(?:invoke|parameter)>\n(</?)|"(?:true|false)">(..?)'
+    r'|": "?([^" ]{1,2})|\nAction: (\S+)|Thought: (\S+)'
+)
+#: Where a value ends: an argument, and a string of JSON.
+_ENDS = re.compile(r"""(?<=[^>])</$|(?<=[^\\:{\[ ])"(?=[,}\]])""")
 
 
 def _decisive(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
     """1 for each token of a target, 2 for those that decide."""
     spans = [found.span(found.lastindex or 0) for found in _DECISIONS.finditer(text)]
+    spans = sorted(spans + [found.span() for found in _ENDS.finditer(text)])
     if not spans:
         return [1] * len(offsets)
     out, at = [], 0
