@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from training.data.words import MONTHS, WEEKDAYS, Phrases, Words, _file
+from training.data.words import MONTHS, WEEKDAYS, Phrases, Words, wordlists
 
 _CAPITAL = Phrases(
     "What is the capital of {a}?",
@@ -98,7 +98,7 @@ _AFTER_MONTH = Phrases(
 
 @lru_cache(maxsize=1)
 def _countries() -> list[list[Any]]:
-    return _file()["countries"]
+    return wordlists()["countries"]
 
 
 def fact(w: Words) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from training.data.prose import Question
 from training.data.prose import passage as generated
+from training.data.swapping import Swap
 from training.data.words import Words
 from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, said
 
@@ -114,16 +115,20 @@ def read(w: Words) -> Reading:
     source = source_of(line_of(w, _AREA), w.heldout)
     slots = Slots(w)
     text = slots.fill(source.text)
-    out = Reading(source.topic, text, split(text))
+    # Held-out passages are new as they are; those of training would be learned by heart.
+    swap = Swap(w, text, 0.0 if w.heldout or w.chance(0.3) else w.pick((0.1, 0.25, 0.5)))
+    text = swap(text)
+    out = Reading(swap(source.topic), text, split(text))
     for one in source.asked:
-        answer = slots.fill(one.answer)
+        answer = swap(slots.fill(one.answer))
         evidence = next((s for _, s in out.sentences if answer in s), "")
         if not evidence:  # the answer spans two sentences
             continue
         wording = w.pick(one.wordings)
-        out.questions.append(Question(slots.fill(said(w, wording) if w.chance(0.6) else wording), answer, evidence))
-        out.short[answer] = slots.fill(one.short)
-    out.untold = [slots.fill(text) for text in source.untold]
+        question = slots.fill(said(w, wording) if w.chance(0.6) else wording)
+        out.questions.append(Question(swap(question), answer, evidence))
+        out.short[answer] = swap(slots.fill(one.short))
+    out.untold = [swap(slots.fill(text)) for text in source.untold]
     return out if out.questions else read(w)
 
 

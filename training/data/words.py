@@ -25,7 +25,8 @@ def _bucket(text: str, n: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def _file() -> dict[str, list[Any]]:
+def wordlists() -> dict[str, list[Any]]:
+    """All words by kind, of both splits."""
     loaded: dict[str, list[Any]] = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
     return loaded
 
@@ -36,7 +37,7 @@ def _words(split: str) -> dict[str, list[Any]]:
         text = word if isinstance(word, str) else word[0]
         return (_bucket(text, _HELD_OUT_WORDS) == 0) == (split == "heldout")
 
-    words = {kind: [word for word in _file()[kind] if belongs(word)] for kind in _KINDS}
+    words = {kind: [word for word in wordlists()[kind] if belongs(word)] for kind in _KINDS}
     words["any_nouns"] = words["nouns"]
     words["nouns"] = [noun for noun in words["nouns"] if not noun.endswith(_IRREGULAR) or noun.endswith(_REGULAR)]
     return words

@@ -16,7 +16,7 @@ from training.data.numerals import WEEKDAYS as WEEKDAYS_IN
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.written_sums import sum_turn
 from training.data.slips import typed
-from training.data.words import MONTHS, WEEKDAYS, Words, _file
+from training.data.words import MONTHS, WEEKDAYS, Words, wordlists
 from training.data.written import Line, Slots, lines
 
 Exchange = tuple[str, str, str, dict[str, Any]]
@@ -136,7 +136,7 @@ def _rows(line: Line) -> list[list[str]]:
 
 @lru_cache(maxsize=8)
 def _countries(key: int, value: int) -> list[list[str]]:
-    return [[country[key], country[value]] for country in _file()["countries"]]
+    return [[country[key], country[value]] for country in wordlists()["countries"]]
 
 
 _ARTICLE = re.compile(r"\b([Aa]) \{([abc])\}")

@@ -1,0 +1,46 @@
+"""Other words in a passage: the same everywhere, with the right article, and none in held-out passages."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from training.data.passages import read
+from training.data.swapping import Swap
+from training.data.words import Words
+
+
+def words(seed: int, split: str = "train") -> Words:
+    return Words(random.Random(seed), split)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_word_has_the_same_other_word_wherever_it_stands(seed: int) -> None:
+    swap = Swap(words(seed), "A lantern hung in the chapel. The lanterns of the chapel are old.", 1.0)
+    text = swap("The lantern of the chapel")
+    assert swap("the lantern of the chapel")[1:] == text[1:]
+    assert "lantern" not in text
+    assert "chapel" not in text
+    assert swap("lanterns")[:3] != "lan"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_articles_follow_the_word(seed: int) -> None:
+    article, noun = Swap(words(seed), "an abacus", 1.0)("an abacus").split()
+    assert article == ("an" if noun[0].lower() in "aeiou" else "a")
+
+
+def test_nothing_changes_where_nothing_is_to_change() -> None:
+    assert Swap(words(0), "A lantern hung in the chapel.", 0.0)("A lantern") == "A lantern"
+    assert Swap(words(0), "It is.", 1.0)("It is.") == "It is."
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_answers_stand_in_the_passage(split: str) -> None:
+    w = words(1, split)
+    for _ in range(300):
+        one = read(w)
+        assert one.questions
+        assert all(question.answer in one.text for question in one.questions)
+        assert all(question.evidence in one.text for question in one.questions)
