@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from training.data import composed_words as words
-from training.data.composed_clauses import NEXT, PAST, USUAL, Event, Part, somebody
+from training.data.composed_events import NEXT, PAST, USUAL, Event, Part
 from training.data.composed_questions import Asker, missing, of_fact
 from training.data.composed_sentences import Composer
+from training.data.composed_things import somebody
 from training.data.prose import Passage, Question
 from training.data.words import MONTHS, WEEKDAYS, Words
 
@@ -19,6 +20,8 @@ class Pairs(Composer):
         one = self.event(most=1)
         first = self.active(one)
         other = self.event(one.subject, most=2)
+        if other.subject is not one.subject:
+            return first, (one,)
         other.said = f"{other.finite(other.verb, other.subject.plural)} {self.thing(other.object)}"
         link = w.pick((" and ", " and then ", ", and later ", " and afterwards ", ", then ", " and also "))
         return f"{first}{link}{other.said}{other.tail(w)}", (one, other)
@@ -38,6 +41,8 @@ class Pairs(Composer):
         """The same verb for two, said once."""
         w = self.w
         one = self.event(most=1)
+        if one.frame.alone:
+            return self.active(one), (one,)
         first = self.active(one) if w.chance(0.7) else ""
         obj = "" if first else self.thing(one.object)
         other = self.event(frame=one.frame, most=1, but=one.subject)
@@ -60,6 +65,10 @@ class Pairs(Composer):
         subject = self.mention(one.subject)
         if w.chance(0.5):
             other = self.event(one.subject, most=1)
+            if other.subject is not one.subject:
+                return f"{subject} {one.finite(one.verb, one.subject.plural)} {self.thing(one.object)}{one.tail(w)}", (
+                    one,
+                )
             link = f"{w.pick(('before', 'after', 'before', 'after', 'while'))} {one.verb.ing} {self.thing(one.object)}{one.tail(w)}"
             main = subject
         else:
@@ -68,7 +77,8 @@ class Pairs(Composer):
             link = f"{w.pick(('before', 'after', 'when', 'as soon as'))} {subject} {one.said}{one.tail(w)}"
             main = self.mention(other.subject)
         if self.tense == NEXT:
-            link = link.replace(" will ", " has " if False else " will ", 1)
+            now = f"{one.verb.base if one.subject.plural else one.verb.third}{one.said.removeprefix(f'will {one.verb.base}')}"
+            link = link.replace(one.said, now, 1) if one.said else link
         other.parts = [part for part in other.parts if part.role not in ("time", "reason", "purpose")]
         other.said = f"{other.finite(other.verb, other.subject.plural)} {self.thing(other.object)}"
         when = Part("time", link, link)
@@ -84,6 +94,8 @@ class Pairs(Composer):
         w = self.w
         one = self.event(most=2)
         first = self.active(one)
+        if one.frame.alone:
+            return first, (one,)
         frame = w.pick(words.frames_for(w.split, one.object.kind) or (one.frame,))
         if frame.bases & one.frame.bases or not self.fits(frame, one.object, None):
             return first, (one,)
@@ -111,13 +123,15 @@ class Pairs(Composer):
         subject = self.mention(one.subject)
         obj = self.thing(one.object)
         other = self.event(one.subject, most=2)
+        if other.subject is not one.subject:
+            return f"{subject} {one.verb.past} {obj}{one.tail(w)}", (one,)
         other.said = f"{other.verb.past} {self.thing(other.object)}"
         main = f"{other.said}{other.tail(w)}"
         told = f"{one.verb.done} {obj}{one.tail(w)}"
         return w.pick(
             (
                 f"having {told}, {subject} {main}",
-                f"{subject}, who had {told}, {main}",
+                f"{subject}, {'who' if one.subject.acts else 'which'} had {told}, {main}",
                 f"{subject}, having {told}, {main}",
                 f"once {subject} had {told}, {_pronoun(one)} {main}",
             )
@@ -161,11 +175,11 @@ def _filler(c: Pairs) -> None:
 
 def _stated(c: Pairs) -> None:
     """A sentence about somebody of the passage."""
-    known = [one for one in c.seen if one.kind in ("name", "role")]
+    known = [one for one in c.seen if c.can_state(one)]
     if known:
         one = c.w.pick(known)
-        subject = c.mention(one, start=True)
-        c.tell(f"{subject} {c.fact(one, 'person_fact')}", alone=one)
+        subject = c.mention(one, start=True) if one.acts else c.w.pick(one.again)
+        c.tell(f"{subject} {c.fact(one)}", alone=one if one.acts else None)
 
 
 def compose(w: Words, n_sentences: int, like: list[Event] | None = None) -> Pairs:
@@ -178,12 +192,17 @@ def compose(w: Words, n_sentences: int, like: list[Event] | None = None) -> Pair
         elif c.events and x < 0.13:
             _stated(c)
         elif x < 0.4:
-            text, told = getattr(c, w.weighted(*_DOUBLE))()
-            c.tell(text, *told)
+            name = w.weighted(*_DOUBLE)
+            text, told = getattr(c, name)()
+            c.tell(text, *told, plain=name in ("then", "both"))
         else:
             again = c.last if c.last and w.chance(0.5) else None
             one = c.event(again)
-            c.tell(getattr(c, w.weighted(*_SINGLE))(one), one, alone=one.subject if one.named else None)
+            name = w.weighted(*_SINGLE)
+            text = getattr(c, name)(one)
+            others = one.object.acts or any(part.role in ("companion", "beneficiary", "phrase") for part in one.parts)
+            alone = one.named and one.subject.acts and not others and name not in ("reported", "contrasted")
+            c.tell(text, one, alone=one.subject if alone else None, plain=name in ("active", "passive"))
     return c
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from training.data import composed_words as words
-from training.data.composed_clauses import PAST, USUAL, Event, Part, Thing
+from training.data.composed_events import PAST, USUAL, Event, Part
+from training.data.composed_things import Thing
 from training.data.composed_wordings import (
     ACTIVE,
     ASKED_BY,
@@ -21,7 +22,9 @@ from training.data.composed_wordings import (
     STATIC,
     SUBJECT,
     TOOK,
+    WHAT_ALONE,
     WHICH,
+    WHO_ALONE,
     WHOM,
     WHOSE,
     Wordings,
@@ -72,6 +75,11 @@ def found(text: str, forms: Sequence[str]) -> str:
         if match := re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text, re.IGNORECASE):
             return match[0]
     return ""
+
+
+def tidy(text: str) -> str:
+    """Without the blanks around an object that is not there."""
+    return re.sub(r" +(?=[ .,;?!])|^ +| +$", "", text)
 
 
 class Asker:
@@ -128,6 +136,7 @@ class Asker:
         if not answer:
             return None
         text = phrases.ask(self.w, **(self.slots(one, rest) | more))
+        text = tidy(text) if one.frame.alone else text
         evidence = self.sentences[one.sentence]
         about = ""
         if not found(evidence, one.subject.again) and one.named:
@@ -144,15 +153,18 @@ class Asker:
         rest, given = self._rest(one, "subject")
         if not one.named or not only(self.events, one, {"verb": "", "object": ""} | given):
             return None
+        phrases = SUBJECT
+        if one.frame.alone:
+            phrases = WHO_ALONE if one.subject.acts else WHAT_ALONE
         return self._made(
-            one, SUBJECT, self._where_it_stands(one, (one.subject.text, *one.subject.again), one.subject.text), rest
+            one, phrases, self._where_it_stands(one, (one.subject.text, *one.subject.again), one.subject.text), rest
         )
 
     def object(self, one: Event) -> Question | None:
         """What or whom it was done to, which one, whose, and how many."""
         w = self.w
         rest, given = self._rest(one, "object")
-        if not one.named or not only(self.events, one, {"verb": "", "subject": ""} | given):
+        if one.frame.alone or not one.named or not only(self.events, one, {"verb": "", "subject": ""} | given):
             return None
         answer = self._where_it_stands(one, (one.object.text, *one.object.again), one.object.text)
         thing_ = one.object
@@ -173,7 +185,13 @@ class Asker:
     def deed(self, one: Event) -> Question | None:
         """What somebody did."""
         rest, given = self._rest(one, "verb")
-        if not one.named or not one.said or not only(self.events, one, {"subject": ""} | given):
+        if (
+            not one.named
+            or not one.said
+            or one.frame.alone
+            or not one.subject.acts
+            or not only(self.events, one, {"subject": ""} | given)
+        ):
             return None
         return self._made(one, DEED, found(self.sentences[one.sentence], (one.said,)), rest)
 
@@ -210,6 +228,8 @@ class Asker:
             phrases = TOOK if one.tense == PAST and one.named else None
             return self._made(one, phrases, answer, rest) if phrases and only(self.events, one, known | given) else None
         phrases = w.weighted((6, ACTIVE), (2, PASSIVE_BY), (2, PASSIVE)) if one.named else PASSIVE
+        if one.frame.alone:
+            phrases = ACTIVE
         if phrases is not PASSIVE:
             known["subject"] = ""
         if not only(self.events, one, known | given):
@@ -259,7 +279,9 @@ def _untold(w: Words, asker: Asker, one: Event) -> str:
         open_roles = [role for role in open_roles if role != "duration"]
     asks = w.pick(ASKED_BY[w.pick(open_roles)]).lstrip("+")
     phrases = w.pick((ACTIVE, PASSIVE)) if one.named else PASSIVE
-    return phrases.ask(w, **asker.slots(one, ""), W=asks, wl=asks[:1].lower() + asks[1:])
+    if one.frame.alone:
+        phrases = ACTIVE
+    return tidy(phrases.ask(w, **asker.slots(one, ""), W=asks, wl=asks[:1].lower() + asks[1:]))
 
 
 def _who(w: Words, asker: Asker, one: Event) -> str:
@@ -290,6 +312,8 @@ def missing(w: Words, asker: Asker, decoys: Sequence[tuple[Event, Thing]], stran
         if x < 0.35:
             if only(events, one, whole):
                 out.append(_untold(w, asker, one))
+        elif one.frame.alone:
+            continue
         elif x < 0.6:
             other = w.pick(words.frames_for(w.split, one.object.kind) or (one.frame,))
             fake = replace(one, frame=other, verb=other.verbs[0], parts=[])
@@ -304,6 +328,7 @@ def missing(w: Words, asker: Asker, decoys: Sequence[tuple[Event, Thing]], stran
             if (
                 one.subject is not other_one.subject
                 and fake.subject is not fake.object
+                and fake.subject.acts
                 and only(events, fake, whole | {"subject": ""})
             ):
                 asks = w.pick(ASKED_BY[w.pick(("time", "place", "reason"))])

@@ -191,6 +191,31 @@ ASKED_BY = {
     "price": ("+For how much", "+At what price", "+For what sum", "+For how much money"),
     "duration": ("+For how long", "+How long", "+For what length of time"),
 }  # fmt: skip
+WHO_ALONE = Wordings(
+    ("Who {v}{R}?", "Who {v}{R}?"),
+    "Who is it that {v}{R}?",
+    "Do you know who {v}{R}?",
+    "Tell me who {v}{R}.",
+    "Which person or group {v}{R}?",
+    "According to the passage, who {v}{R}?",
+    "Somebody {v}{R}. Who?",
+    "Name the one who {v}{R}.",
+    "I would like to know who {v}{R}.",
+    "Does the text say who {v}{R}?",
+    "Give me the name of whoever {v}{R}.",
+)
+WHAT_ALONE = Wordings(
+    ("What {v}{R}?", "What {v}{R}?"),
+    "What is it that {v}{R}?",
+    "Do you know what {v}{R}?",
+    "Tell me what {v}{R}.",
+    "Which thing {v}{R}?",
+    "According to the passage, what {v}{R}?",
+    "Something {v}{R}. What?",
+    "Name the thing that {v}{R}.",
+    "I would like to know what {v}{R}.",
+    "Does the text say what {v}{R}?",
+)
 KIND_NOUNS = {
     "furniture": "piece of furniture", "device": "device", "vehicle": "vehicle", "animal": "animal", "building": "building", "room": "room",
     "music": "piece of music", "picture": "work of art", "instrument": "musical instrument", "text": "piece of writing", "plant": "plant",

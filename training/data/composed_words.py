@@ -113,6 +113,7 @@ class Frame:
         flags: "F" firms do it too, "i" with an instrument, "b" for somebody, "$" for a price, "d" it takes time, "l" it
             lasts, "x" it is not done on purpose.
         noun: The name of the deed, "repair", or "".
+        alone: Whether there is no object; `objects` are kinds of subjects then.
     """
 
     verbs: tuple[Verb, ...]
@@ -120,6 +121,7 @@ class Frame:
     phrases: tuple[tuple[str, str], ...]
     flags: frozenset[str]
     noun: str
+    alone: bool = False
 
     @property
     def bases(self) -> frozenset[str]:
@@ -127,7 +129,7 @@ class Frame:
         return frozenset(one.base for one in self.verbs)
 
 
-def _frame(line: str) -> Frame:
+def _frame(line: str, alone: bool = False) -> Frame:
     verbs, objects, phrases, flags = (part.split() for part in line.split("|"))
     kinds = [kind for name in objects for kind in aliases().get(name, (name,))]
     pairs = tuple(tuple(phrase.replace("_", " ").split(":")) for phrase in phrases)
@@ -138,14 +140,16 @@ def _frame(line: str) -> Frame:
         tuple((preposition, kind) for preposition, kind in pairs),
         frozenset(flag for flag in flags if len(flag) == 1),
         noun,
+        alone,
     )
 
 
-@lru_cache(maxsize=2)
-def frames(split: str) -> tuple[Frame, ...]:
-    """The frames of a split."""
+@lru_cache(maxsize=4)
+def frames(split: str, alone: bool = False) -> tuple[Frame, ...]:
+    """The frames of a split, with an object or alone."""
+    texts = _lines("intransitive" if alone else "frames")
     return tuple(
-        _frame(line) for line in _lines("frames") if held(line.split()[0], _HELD_OUT_FRAMES) == (split == "heldout")
+        _frame(line, alone) for line in texts if held(line.split()[0], _HELD_OUT_FRAMES) == (split == "heldout")
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from training.data.composed import Pairs, as_passage, compose
-from training.data.composed_clauses import Event
+from training.data.composed_events import Event
 from training.data.example import Example
 from training.data.passages import Reading, laid_out, points_back
 from training.data.prose import Passage
