@@ -1,15 +1,17 @@
 """Other nouns and adjectives in a text and in all that is asked about it, so that it must be read and can not be known.
 
-A passage comes back hundreds of times in training. With a "harbour dinner" for its "Christmas party" every time another,
-the answer stands nowhere but in the passage.
+A passage comes back hundreds of times in training. With a "harbour dinner" for its "Christmas party", every time another,
+the answer stands nowhere but in the passage. Likewise a tool that moves lanterns is found by its words alone.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 from training.data.words import Words, wordlists
+from training.data.written import Line, strings_of
 
 _WORD = re.compile(r"\b[A-Za-z][a-z]{3,}\b")
 #: What questions ask by other words (how long, when, who, how much) or what stands for what was said before.
@@ -72,3 +74,50 @@ class Swap:
         if article is None:
             return new
         return f"{article}{'n' if new[0].lower() in 'aeiou' else ''} {new}"
+
+
+_SLOT = re.compile(r"(\{[^{}]*\})")
+_PART = re.compile(r"[A-Z]?[a-z]+")
+_VARIANTS = 4  # of a line; a worker that trains makes them once
+_LINES: dict[tuple[int, int], Line] = {}
+
+
+def _said_by(wordings: Any) -> str:
+    """What some wordings say, without their slots."""
+    return " ".join(_SLOT.sub("", text) for text in strings_of(wordings))
+
+
+def _in_templates(swap: Swap, value: Any) -> Any:
+    """A value of a line with the other words in all its strings, slots left alone."""
+    if isinstance(value, str):
+        return "".join(part if part.startswith("{") else swap(part) for part in _SLOT.split(value))
+    if isinstance(value, dict):
+        return {key: _in_templates(swap, item) for key, item in value.items()}
+    return [_in_templates(swap, item) for item in value] if isinstance(value, list) else value
+
+
+def _in_name(swap: Swap, name: str) -> str:
+    return _PART.sub(lambda part: swap(part[0]), name)
+
+
+def swapped_tool(w: Words, line: Line) -> Line:
+    """A tool written by hand with other nouns where its definition and its requests share them; for training alone."""
+    at = (id(line), w.between(1, _VARIANTS))
+    if at not in _LINES:
+        data = dict(line.data)
+        defined = " ".join(_PART.findall(line["name"])) + " " + _said_by(data["does"])
+        asked = _said_by([data["requests"], data.get("clauses", [])]).lower()
+        shared = " ".join(word for word in _WORD.findall(defined.lower()) if word in asked)
+        swap = Swap(w, shared, 0.8)
+        for part in ("does", "requests", "clauses", "twice", "results", "errors", "follow"):
+            if part in data:
+                data[part] = _in_templates(swap, data[part])
+        data["name"] = _in_name(swap, line["name"])
+        data["also"] = [_in_name(swap, name) for name in data.get("also", [])]
+        data["params"] = {
+            own: {key: _in_templates(swap, item) if key in ("say", "schema") else item for key, item in spec.items()}
+            for own, spec in data["params"].items()
+        }
+        _LINES[at] = Line(data, f"{line['name']}/{at[1]}")
+        _LINES[at].heldout = False
+    return _LINES[at]

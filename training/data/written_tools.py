@@ -7,6 +7,7 @@ from typing import Any
 
 from training.data.parameters import Parameter, Tool, cased, described, listed, spoken
 from training.data.results import Result, any_result, dumped, error_result, good_result
+from training.data.swapping import swapped_tool
 from training.data.words import Phrases, Words
 from training.data.written import Line, Slots, line_of, said, slots_of, strings_of
 
@@ -37,6 +38,12 @@ _WRAPS = Phrases(
 )
 #: Kinds of slots whose values can stand in a list: "the weather in Rome, Oslo and Lima".
 _LISTABLE = frozenset(("city", "place", "country", "person", "full", "first", "company", "product", "word", "noun", "code", "file"))  # fmt: skip
+
+
+def _line(w: Words) -> Line:
+    """A tool of the split, in training now and then with other nouns."""
+    line = line_of(w, _AREA)
+    return swapped_tool(w, line) if not w.heldout and w.chance(0.2) else line
 
 
 def _name(w: Words, line: Line) -> str:
@@ -111,7 +118,7 @@ def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = No
         line: Which; any one if None.
         clause: Whether the request is a clause that others can be joined with; by chance if None.
     """
-    line = line or line_of(w, _AREA)
+    line = line or _line(w)
     slots = Slots(w, line.get("slots"))
     clauses = line.get("clauses") or []
     as_clause = bool(clauses) and (w.chance(0.25) if clause is None else clause)
@@ -240,7 +247,7 @@ def follow_up(w: Words, tool: Tool) -> Tool | None:
 def calls_of_one(w: Words) -> tuple[list[Tool], str]:
     """Several calls of one tool, and the request for all of them."""
     while True:
-        line = line_of(w, _AREA)
+        line = _line(w)
         if line.get("twice") and (w.chance(0.6) or not (made := _in_a_list(w, line))):
             if made := _twice(w, line):
                 return made
