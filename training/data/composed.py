@@ -206,18 +206,18 @@ def compose(w: Words, n_sentences: int, like: list[Event] | None = None) -> Pair
     return c
 
 
-def questions(c: Pairs) -> list[list[Question]]:
+def questions(c: Pairs, plain: float = 0.3) -> list[list[Question]]:
     """The questions on a passage, by event, and those on what is said beside the events."""
-    asker = Asker(c.w, c.sentences, c.events)
+    asker = Asker(c.w, c.sentences, c.events, plain)
     made = [asker.of(one) for one in c.events]
     beside = [of_fact(c.w, c.sentences, fact) for fact in c.facts]
     return [*made, [question for question in beside if question]]
 
 
-def as_passage(c: Pairs) -> Passage:
-    """A composed passage with its questions and some that it does not answer."""
+def as_passage(c: Pairs, plain: float = 0.3) -> Passage:
+    """A composed passage with its questions, a share of them in plain words, and some that it does not answer."""
     out = Passage(c.sentences, names=[one.head for one in c.seen])
-    out.questions = [question for some in questions(c) for question in some]
+    out.questions = [question for some in questions(c, plain) for question in some]
     stranger = c.new(lambda: somebody(c.w, "name"))
     out.missing = missing(c.w, Asker(c.w, c.sentences, c.events), c.decoys, stranger)
     return out

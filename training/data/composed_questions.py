@@ -47,6 +47,21 @@ class Fact:
     subject: Thing | None = None  # of what the one speaks
 
 
+@dataclass(frozen=True)
+class Asked(Question):
+    """A question for a part of an event, which may be asked in short after another one.
+
+    Attributes:
+        short: The words that ask, "when".
+        event: The place of the event among those of the passage.
+        key: How its subject or object may be called, where it is asked about the other one.
+    """
+
+    short: str = ""
+    event: int = -1
+    key: str = ""
+
+
 # -- the one event that is meant ---------------------------------------------------------------------------------------
 
 
@@ -85,8 +100,9 @@ def tidy(text: str) -> str:
 class Asker:
     """Questions on the events of one passage."""
 
-    def __init__(self, w: Words, sentences: Sequence[str], events: Sequence[Event]) -> None:
+    def __init__(self, w: Words, sentences: Sequence[str], events: Sequence[Event], plain: float = 0.3) -> None:
         self.w = w
+        self.plain = plain
         self.sentences = sentences
         self.events = events
         self.text = " ".join(sentences)
@@ -132,16 +148,19 @@ class Asker:
             "u": one.object.unit,
         }
 
-    def _made(self, one: Event, phrases: Wordings, answer: str, rest: str, **more: str) -> Question | None:
+    def _made(
+        self, one: Event, phrases: Wordings, answer: str, rest: str, short: str = "", key: str = "", **more: str
+    ) -> Question | None:
         if not answer:
             return None
-        text = phrases.ask(self.w, **(self.slots(one, rest) | more))
+        text = phrases.ask(self.w, self.plain, **(self.slots(one, rest) | more))
         text = tidy(text) if one.frame.alone else text
         evidence = self.sentences[one.sentence]
         about = ""
         if not found(evidence, one.subject.again) and one.named:
             about = found(self.text, (one.subject.text,))
-        return Question(text, answer, evidence, about)
+        at = next(at for at, other in enumerate(self.events) if other is one)
+        return Asked(text, answer, evidence, about, short, at, key)
 
     def _where_it_stands(self, one: Event, forms: Sequence[str], first: str) -> str:
         return found(self.sentences[one.sentence], forms) or found(self.text, (first,))
@@ -156,9 +175,9 @@ class Asker:
         phrases = SUBJECT
         if one.frame.alone:
             phrases = WHO_ALONE if one.subject.acts else WHAT_ALONE
-        return self._made(
-            one, phrases, self._where_it_stands(one, (one.subject.text, *one.subject.again), one.subject.text), rest
-        )
+        answer = self._where_it_stands(one, (one.subject.text, *one.subject.again), one.subject.text)
+        short = "who" if one.subject.acts else "what"
+        return self._made(one, phrases, answer, rest, short, "" if rest else self.w.pick(one.object.again))
 
     def object(self, one: Event) -> Question | None:
         """What or whom it was done to, which one, whose, and how many."""
@@ -167,20 +186,20 @@ class Asker:
         if one.frame.alone or not one.named or not only(self.events, one, {"verb": "", "subject": ""} | given):
             return None
         answer = self._where_it_stands(one, (one.object.text, *one.object.again), one.object.text)
-        thing_ = one.object
+        thing_, key = one.object, "" if rest else w.pick(one.subject.again)
         here = found(self.sentences[one.sentence], (thing_.text,))
         if thing_.count and here and w.chance(0.6):
             return self._made(one, HOW_MANY, here[: len(thing_.count)], rest)
         if thing_.owner and here and w.chance(0.6):
             return self._made(one, WHOSE, here[: len(thing_.owner)], rest)
         if thing_.acts:
-            return self._made(one, WHOM, answer, rest)
+            return self._made(one, WHOM, answer, rest, "whom", key)
         if not thing_.plural and thing_.noun and w.chance(0.25):
             if thing_.kind in KIND_NOUNS and w.chance(0.6):
                 return self._made(one, WHICH, answer, rest, n=KIND_NOUNS[thing_.kind])
             if thing_.noun != answer.removeprefix("the ").removeprefix("a "):
                 return self._made(one, WHICH, answer, rest)
-        return self._made(one, OBJECT, answer, rest)
+        return self._made(one, OBJECT, answer, rest, "what", key)
 
     def deed(self, one: Event) -> Question | None:
         """What somebody did."""
@@ -234,7 +253,8 @@ class Asker:
             known["subject"] = ""
         if not only(self.events, one, known | given):
             return None
-        return self._made(one, phrases, answer, rest, W=capitalized(asks), wl=asks[:1].lower() + asks[1:])
+        asks = asks[:1].lower() + asks[1:]
+        return self._made(one, phrases, answer, rest, asks, W=capitalized(asks), wl=asks)
 
     def of(self, one: Event) -> list[Question]:
         """A question for every part."""
@@ -271,13 +291,15 @@ def _untold(w: Words, asker: Asker, one: Event) -> str:
     if one.part("phrase"):
         told |= {"place", "companion", "beneficiary", "instrument"}
     open_roles = [role for role in _UNTOLD if role not in told]
+    if sum(other.sentence == one.sentence for other in asker.events) > 1:
+        open_roles = [role for role in open_roles if role not in ("time", "place", "reason", "companion")]
     if "i" not in one.frame.flags:
         open_roles = [role for role in open_roles if role != "instrument"]
     if "$" not in one.frame.flags:
         open_roles = [role for role in open_roles if role != "price"]
     if not {"d", "l"} & one.frame.flags:
         open_roles = [role for role in open_roles if role != "duration"]
-    asks = w.pick(ASKED_BY[w.pick(open_roles)]).lstrip("+")
+    asks = w.pick(ASKED_BY[w.pick(open_roles or ["manner"])]).lstrip("+")
     phrases = w.pick((ACTIVE, PASSIVE)) if one.named else PASSIVE
     if one.frame.alone:
         phrases = ACTIVE
@@ -309,7 +331,10 @@ def missing(w: Words, asker: Asker, decoys: Sequence[tuple[Event, Thing]], stran
             out.append(_who(w, asker, fake))
     for one in w.sample(events, 6):
         x = w.rng.random()
-        if x < 0.35:
+        if not one.named:
+            if only(events, one, whole):
+                out.append(SUBJECT.ask(w, **asker.slots(one, "")))
+        elif x < 0.35:
             if only(events, one, whole):
                 out.append(_untold(w, asker, one))
         elif one.frame.alone:

@@ -12,9 +12,9 @@ class Wordings:
         self.plain = plain
         self.others = Phrases(*others)
 
-    def ask(self, w: Words, **slots: str) -> str:
-        """One of them, filled."""
-        text = w.pick(self.plain).format_map(slots) if w.chance(0.3) else w.ask(self.others, **slots)
+    def ask(self, w: Words, share: float = 0.3, /, **slots: str) -> str:
+        """One of them, filled; in a share of cases a plain one."""
+        text = w.pick(self.plain).format_map(slots) if w.chance(share) else w.ask(self.others, **slots)
         return text.strip()
 
 
@@ -225,4 +225,30 @@ KIND_NOUNS = {
 STATIC = ("in", "at", "behind", "under", "on")
 PLACES = frozenset(
     "building room land city country part furniture vessel vehicle boat plant place house transport tent".split()
+)
+
+#: Questions after another one on the same event, or on another event with the same verb.
+SHORT = Wordings(
+    ("And {w}?", "{W}?"),
+    "And {w} exactly?",
+    "{W}, then?",
+    "OK. {W}?",
+    "Thanks. And {w}?",
+    "{W} was that?",
+    "And do you know {w}?",
+    "And {w}, please?",
+    "Good. {W}?",
+    "Right, and {w}?",
+    "I also want to know {w}.",
+)
+OTHER = Wordings(
+    ("And {x}?", "What about {x}?"),
+    "And how about {x}?",
+    "Thanks. And {x}?",
+    "The same for {x}?",
+    "Now the same question about {x}.",
+    "And in the case of {x}?",
+    "OK, and {x}?",
+    "Same question: {x}?",
+    "And what about {x}, then?",
 )
