@@ -6,7 +6,7 @@ from training.data import composed_words as words
 from training.data.composed_events import NEXT, PAST, USUAL, Event, Part
 from training.data.composed_questions import Asker, missing, of_fact
 from training.data.composed_sentences import Composer
-from training.data.composed_things import somebody
+from training.data.composed_things import Thing, somebody
 from training.data.prose import Passage, Question
 from training.data.words import MONTHS, WEEKDAYS, Words
 
@@ -23,6 +23,9 @@ class Pairs(Composer):
         if other.subject is not one.subject:
             return first, (one,)
         other.said = f"{other.finite(other.verb, other.subject.plural)} {self.thing(other.object)}"
+        if w.chance(0.2) and self.tense == PAST and first.endswith(f"{one.said}{one.tail(w)}"):
+            first = first.replace(one.said, f"not only {one.said}", 1)
+            return f"{first} but also {other.said}{other.tail(w)}", (one, other)
         link = w.pick((" and ", " and then ", ", and later ", " and afterwards ", ", then ", " and also "))
         return f"{first}{link}{other.said}{other.tail(w)}", (one, other)
 
@@ -49,7 +52,7 @@ class Pairs(Composer):
         other.verb = one.verb
         if first:
             return (
-                f"{first}{w.pick((' and ', ', '))}{self.mention(other.subject)} {self.thing(other.object)}{other.tail(w)}",
+                f"{first}{w.pick((' and ', ' and ', ', '))}{self.mention(other.subject)} {self.thing(other.object)}{other.tail(w)}",
                 (one, other),
             )
         be, done = one.passive(one.verb)
@@ -131,7 +134,7 @@ class Pairs(Composer):
         return w.pick(
             (
                 f"having {told}, {subject} {main}",
-                f"{subject}, {'who' if one.subject.acts else 'which'} had {told}, {main}",
+                f"{subject}, {'who' if one.subject.acts and one.subject.kind != 'firm' else 'which'} had {told}, {main}",
                 f"{subject}, having {told}, {main}",
                 f"once {subject} had {told}, {_pronoun(one)} {main}",
             )
@@ -152,7 +155,7 @@ _SINGLE = (
         (5, "contrasted"),
         (4, "reported"),
     ),
-    *((3, "quoted"), (6, "with_fact"), (4, "nominal")),
+    *((3, "quoted"), (6, "with_fact"), (4, "nominal"), (2, "logged"), (4, "so"), (4, "to_whom")),
 )
 _DOUBLE = ((5, "then"), (5, "both"), (4, "gapped"), (4, "in_order"), (4, "same_thing"), (3, "having"))
 
@@ -185,6 +188,10 @@ def _stated(c: Pairs) -> None:
 def compose(w: Words, n_sentences: int, like: list[Event] | None = None) -> Pairs:
     """A passage of so many sentences; with events to be mistaken for those of another one."""
     c = Pairs(w, w.weighted((8, PAST), (1, NEXT), (1, USUAL)), like or [])
+    if c.tense != USUAL and w.chance(0.12):
+        c.author = Thing(
+            "I", ("the author", "the narrator", "the writer", "the author of the text"), "I", "name", pronoun="I"
+        )
     while len(c.sentences) < n_sentences:
         x = w.rng.random()
         if c.events and x < 0.05:
@@ -199,6 +206,8 @@ def compose(w: Words, n_sentences: int, like: list[Event] | None = None) -> Pair
             again = c.last if c.last and w.chance(0.5) else None
             one = c.event(again)
             name = w.weighted(*_SINGLE)
+            if one.subject is c.author:
+                name = w.pick(("active", "fronted", "cleft", "so", "logged", "passive"))
             text = getattr(c, name)(one)
             others = one.object.acts or any(part.role in ("companion", "beneficiary", "phrase") for part in one.parts)
             alone = one.named and one.subject.acts and not others and name not in ("reported", "contrasted")

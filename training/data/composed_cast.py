@@ -42,6 +42,7 @@ class Cast:
     made: list[Event] = field(default_factory=list)  # those, and the ones of the sentence in the making
     facts: list[Fact] = field(default_factory=list)
     decoys: list[tuple[Event, Thing]] = field(default_factory=list)  # what is said not to have been done
+    author: Thing | None = None  # who says "I"
     taken: set[str] = field(default_factory=set)
     seen: list[Thing] = field(default_factory=list)
     last: Thing | None = None  # the subject of the last sentence, where nobody else was in it
@@ -59,6 +60,8 @@ class Cast:
     def subject(self, firm: bool) -> Thing:
         """Somebody to act: from the passage or new."""
         w = self.w
+        if self.author and w.chance(0.45):
+            return self.author
         known = [one for one in self.seen if one.acts and (firm or one.kind != "firm")]
         if known and w.chance(0.3):
             return w.pick(known)
@@ -68,6 +71,8 @@ class Cast:
     def mention(self, one: Thing, *, start: bool = False) -> str:
         """A subject as it is called at this place; where it comes in, now and then with what it is."""
         w = self.w
+        if one is self.author:
+            return one.text
         if one in self.seen:
             if start and one is self.last and one.pronoun != "it" and w.chance(0.6):
                 return one.pronoun
@@ -95,6 +100,13 @@ class Cast:
             return self.w.pick(one.again)
         self.seen.append(one)
         return one.text
+
+    def _called(self, pronoun: str) -> str:
+        """A first name for him or for her."""
+        while True:
+            name = self.w.first_name()
+            if words.pronoun_of(self.w, name) == pronoun:
+                return name
 
     def can_state(self, one: Thing) -> bool:
         """Whether there is something to say of it beside the events."""
@@ -128,6 +140,9 @@ class Cast:
             "n": w.first_name(),
             "r": w.first_name(),
         }
+        for word, pronoun in (("brother", "he"), ("sister", "she")):
+            if word in told:
+                slots |= {key: self._called(pronoun) for key in ("n", "r")}
         slots |= {"y": w.between(1830, 2005), "v": w.between(2031, 2060), "k": w.between(18, 96), "g": w.pick(NUMBERS)}
         slots |= {"q": w.pick(COLORS), "d": w.pick(WEEKDAYS), "h": w.pick(NUMBERS[:9]), "e": w.pick(_COMPASS)}
         slots |= {"j": w.pick(words.roles(w.split)), "m": w.pick(_MATERIALS), "S": "{S}", "O": "{O}"}
@@ -215,5 +230,8 @@ class Cast:
             one.said = tidy(one.said)
             one.sentence = len(self.sentences)
             self.events.append(one)
-        self.sentences.append(capitalized(tidy(text)) + ("" if text.endswith(('."', ".")) else "."))
+        self.sentences.append(
+            capitalized(tidy(re.sub(r"\b(by|than|with) I\b", r"\1 me", text)))
+            + ("" if text.endswith(('."', ".")) else ".")
+        )
         self.last = alone

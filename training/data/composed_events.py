@@ -36,7 +36,17 @@ PAST, NEXT, USUAL = "past", "next", "usual"
 
 @dataclass
 class Part:
-    """A circumstance of an event: what it is, its words with their preposition, and without it."""
+    """A circumstance of an event.
+
+    Attributes:
+        role: What it is: time, place, reason.
+        text: Its words with their preposition.
+        bare: Without it.
+        preposition: The preposition.
+        kind: What kind of time, or of noun.
+        thing: Who or what is named.
+        shown: How it stands in the passage, where that is not `text`.
+    """
 
     role: str
     text: str
@@ -44,6 +54,7 @@ class Part:
     preposition: str = ""
     kind: str = ""
     thing: Thing | None = None
+    shown: str = ""
 
 
 #: The order of circumstances behind an object.
@@ -135,9 +146,11 @@ def _candidates(w: Words, frame: Frame, tense: str, taken: set[str], names: Sequ
         bare = text[3:] if text.startswith("in ") and text[3].isupper() else text
         out["place"] = Part("place", text, bare)
     text = _slots(w, w.pick(words.listed("reason" if tense == PAST else "reason_now", w.split)), names)
-    out["reason"] = Part("reason", f"because {text}", text, "because")
+    link = w.weighted((6, "because"), (2, "since"), (2, "as"))
+    out["reason"] = Part("reason", f"{link} {text}", text, link)
     if willed:
         text = _slots(w, w.pick(words.listed("purpose", w.split)), names)
+        text = w.weighted((7, ""), (2, "in order "), (1, "so as ")) + text
         out["purpose"] = Part("purpose", text, text)
         text = w.pick(words.listed("manner", w.split))
         if tense == PAST:

@@ -68,7 +68,7 @@ class Asked(Question):
 def _same(one: Event, other: Event, role: str, value: str) -> bool:
     """Whether another event has what a question names."""
     if role == "verb":
-        return bool(one.frame.bases & other.frame.bases)
+        return one.frame.near(other.frame)
     if role == "subject":
         return one.subject.head == other.subject.head
     if role == "object":
@@ -170,7 +170,7 @@ class Asker:
     def subject(self, one: Event) -> Question | None:
         """Who did it."""
         rest, given = self._rest(one, "subject")
-        if not one.named or not only(self.events, one, {"verb": "", "object": ""} | given):
+        if not one.named or one.subject.text == "I" or not only(self.events, one, {"verb": "", "object": ""} | given):
             return None
         phrases = SUBJECT
         if one.frame.alone:
@@ -240,7 +240,7 @@ class Asker:
         w = self.w
         rest, given = self._rest(one, part.role)
         asks, bare = self.asking(one, part)
-        answer = found(self.sentences[one.sentence], (part.bare if bare else part.text,))
+        answer = found(self.sentences[one.sentence], (part.bare if bare else part.shown or part.text,))
         known = {"verb": "", "object": ""}
         if part.role == "duration" and part.preposition == "in":
             known |= {"subject": ""} if one.named else {}
@@ -342,7 +342,7 @@ def missing(w: Words, asker: Asker, decoys: Sequence[tuple[Event, Thing]], stran
         elif x < 0.6:
             other = w.pick(words.frames_for(w.split, one.object.kind) or (one.frame,))
             fake = replace(one, frame=other, verb=other.verbs[0], parts=[])
-            if other is not one.frame and only(events, fake, whole):
+            if not other.near(one.frame) and only(events, fake, whole):
                 out.append(_who(w, asker, fake))
         elif x < 0.75:
             fake = replace(one, subject=stranger, parts=[], named=True)

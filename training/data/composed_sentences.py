@@ -186,3 +186,43 @@ class Composer(Cast):
         if part.role == "price":
             return f"{deed} {will + 'cost' if will else 'cost'} {part.bare}"
         return f"{deed} {will + 'take place' if will else 'took place'} {part.text}"
+
+    def logged(self, one: Event) -> str:
+        """The time before a colon."""
+        when = one.part("time")
+        if when is None or when.kind not in ("year", "month", "day", "date", "clock") or when.bare == when.text:
+            return self.fronted(one)
+        when.shown = when.bare
+        subject = self.mention(one.subject)
+        one.said = f"{one.finite(one.verb, one.subject.plural)} {self.thing(one.object)}"
+        return f"{when.bare}: {subject} {one.said}{one.tail(self.w, 'time')}"
+
+    def so(self, one: Event) -> str:
+        """The reason as a clause of its own."""
+        reason = one.part("reason")
+        if reason is None:
+            return self.active(one)
+        reason.shown = reason.bare
+        subject = self.mention(one.subject)
+        one.said = f"{one.finite(one.verb, one.subject.plural)} {self.thing(one.object)}"
+        link = self.w.pick((", so ", ", and so ", ". That is why ", ", and therefore ", ". For this reason "))
+        if link[0] == ".":
+            link = f";{link[1:3].lower()}{link[3:]}"
+        return f"{reason.bare}{link}{subject} {one.said}{one.tail(self.w, 'reason')}"
+
+    def to_whom(self, one: Event) -> str:
+        """Somebody who had to do with it, and something else about that one."""
+        phrase = one.part("phrase") or one.part("companion") or one.part("beneficiary")
+        if (
+            phrase is None
+            or phrase.thing is None
+            or phrase.thing.kind not in ("name", "role")
+            or not self.can_state(phrase.thing)
+        ):
+            return self.passive(one)
+        self.seen.append(phrase.thing)
+        subject = self.mention(one.subject)
+        one.said = f"{one.finite(one.verb, one.subject.plural)} {self.thing(one.object)}"
+        phrase.shown = phrase.bare
+        clause = f"{phrase.preposition} whom {subject} {one.said}{one.tail(self.w, phrase.role)}"
+        return f"{phrase.bare}, {clause}, {self.fact(phrase.thing)}"

@@ -128,6 +128,19 @@ class Frame:
         """What tells it from others."""
         return frozenset(one.base for one in self.verbs)
 
+    def near(self, other: Frame) -> bool:
+        """Whether a question about the other deed may be meant for this one."""
+        groups = _groups()
+        shared = groups.get(self.verbs[0].base, frozenset()) & groups.get(other.verbs[0].base, frozenset())
+        return bool(shared or self.bases & other.bases)
+
+
+@lru_cache(maxsize=1)
+def _groups() -> dict[str, frozenset[int]]:
+    """In which lines of verbs of near meanings each verb is."""
+    lines = [{part.strip() for part in line.split(",")} for line in _lines("near")]
+    return {base: frozenset(at for at, line in enumerate(lines) if base in line) for base in set().union(*lines)}
+
 
 def _frame(line: str, alone: bool = False) -> Frame:
     verbs, objects, phrases, flags = (part.split() for part in line.split("|"))
