@@ -46,6 +46,7 @@ class Pairs(Composer):
         one = self.event(most=1)
         if one.frame.alone:
             return self.active(one), (one,)
+        one.parts = [part for part in one.parts if part.role not in ("reason", "purpose", "time")]
         first = self.active(one) if w.chance(0.7) else ""
         obj = "" if first else self.thing(one.object)
         other = self.event(frame=one.frame, most=1, but=one.subject)

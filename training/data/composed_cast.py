@@ -81,7 +81,7 @@ class Cast:
         if start and one.kind in ("name", "role") and w.chance(0.22):
             if one.kind == "name" and w.chance(0.6):
                 job = self.new(lambda: somebody(w, "role"))
-                text = job.again[0].removeprefix("the ")
+                text = job.noun
                 self.facts.append(Fact(one, ("What is {S} by profession?", "What is the job of {S}?", "What does {S} do for a living?", "What sort of work does {S} do?"), text, len(self.sentences)))  # fmt: skip
                 article = "an" if text[0] in "aeio" else "a"
                 return w.pick(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from training.data import composed_words as words
-from training.data.composed_things import NUMBERS, Thing, claimed, somebody, thing
+from training.data.composed_things import NUMBERS, Thing, article, claimed, somebody, thing
 from training.data.composed_words import Frame, Verb
 from training.data.words import MONTHS, WEEKDAYS, Words
 
@@ -93,7 +93,46 @@ def _slots(w: Words, text: str, names: Sequence[str]) -> str:
     )
 
 
-def _time(w: Words, tense: str) -> Part:
+def _built(w: Words, name: str, taken: set[str]) -> str:
+    """A circumstance that is itself a little event, or the neighbourhood of something."""
+
+    def new(kind: str) -> str:
+        for _ in range(40):
+            made = somebody(w, kind) if kind in ("name", "role") else thing(w, kind)
+            if not made.plural and claimed(made, taken):
+                break
+        return made.text
+
+    frame = w.pick(words.frames(w.split))
+    while "x" in frame.flags:
+        frame = w.pick(words.frames(w.split))
+    verb = w.pick(frame.verbs)
+    text = w.pick(words.listed(name, w.split))
+    kinds = {
+        "S": w.pick(("name", "role")),
+        "O": w.pick(frame.objects),
+        "E": "event",
+        "B": "building",
+        "C": "building",
+        "L": "land",
+        "R": "room",
+    }
+    slots: dict[str, object] = {key: new(kind) if f"{{{key}}}" in text else "" for key, kind in kinds.items()}
+    slots |= {"c": w.city(), "n": w.pick(NUMBERS), "u": w.pick(("hours", "days", "weeks", "months"))}
+    return text.format_map(slots | {"base": verb.base, "past": verb.past, "done": verb.done, "ing": verb.ing})
+
+
+def _circumstance(w: Words, name: str, built: str, share: float, taken: set[str], names: Sequence[str]) -> str:
+    """A line of a list, or one that is built anew."""
+    if w.chance(share):
+        return _built(w, built, taken)
+    return _slots(w, w.pick(words.listed(name, w.split)), names)
+
+
+def _time(w: Words, tense: str, taken: set[str]) -> Part:
+    if tense == PAST and w.chance(0.3):
+        text = _built(w, "time_made", taken)
+        return Part("time", text, text, kind="phase")
     name = {PAST: "time", NEXT: "time_next", USUAL: "time_usual"}[tense]
     kind, _, text = w.pick(words.listed(name, w.split)).partition(": ")
     text = _slots(w, text, ())
@@ -126,7 +165,7 @@ def _phrase(w: Words, preposition: str, kind: str, taken: set[str]) -> Part:
 
 def _candidates(w: Words, frame: Frame, tense: str, taken: set[str], names: Sequence[str]) -> dict[str, Part]:
     """One circumstance of each sort that an event may have."""
-    out = {"time": _time(w, tense)}
+    out = {"time": _time(w, tense, taken)}
     willed = "x" not in frame.flags
     if frame.phrases:
         out["phrase"] = _phrase(w, *w.pick(frame.phrases), taken)
@@ -142,14 +181,15 @@ def _candidates(w: Words, frame: Frame, tense: str, taken: set[str], names: Sequ
         "through",
         "out of",
     ):
-        text = _slots(w, w.pick(words.listed("place", w.split)), names)
+        text = _circumstance(w, "place", "place_made", 0.4, taken, names)
         bare = text[3:] if text.startswith("in ") and text[3].isupper() else text
         out["place"] = Part("place", text, bare)
-    text = _slots(w, w.pick(words.listed("reason" if tense == PAST else "reason_now", w.split)), names)
+    name = "reason" if tense == PAST else "reason_now"
+    text = _circumstance(w, name, name.replace("reason", "reason_made"), 0.55, taken, names)
     link = w.weighted((6, "because"), (2, "since"), (2, "as"))
     out["reason"] = Part("reason", f"{link} {text}", text, link)
     if willed:
-        text = _slots(w, w.pick(words.listed("purpose", w.split)), names)
+        text = _circumstance(w, "purpose", "purpose_made", 0.6, taken, names)
         text = w.weighted((7, ""), (2, "in order "), (1, "so as ")) + text
         out["purpose"] = Part("purpose", text, text)
         text = w.pick(words.listed("manner", w.split))
@@ -161,7 +201,9 @@ def _candidates(w: Words, frame: Frame, tense: str, taken: set[str], names: Sequ
                 "companion", f"together with {friend.text}", friend.text, "together with", "person", friend
             )
     if "i" in frame.flags and (where is None or where.preposition != "with"):
-        text = _slots(w, w.pick(words.listed("tool", w.split)), names)
+        text = w.pick(words.listed("tool", w.split))
+        if w.chance(0.45):
+            text = article(f"{w.pick(words.modifiers('phys', w.split))} {words.noun(w, 'tool').one}")
         out["instrument"] = Part("instrument", f"with {text}", text, "with")
     if "b" in frame.flags and (where is None or where.preposition not in ("for", "to", "from")):
         friend = somebody(w, w.pick(("name", "role", "group")))
@@ -264,7 +306,9 @@ def event(w: Words, frame: Frame, subject: Thing, obj: Thing, tense: str, taken:
         role = w.weighted(*((_LIKELY.get(name, 1.0), name) for name in found))
         part = found.pop(role)
         parts.append(part)
-        if part.kind == "phase" and part.text.startswith(("as soon", "when", "while", "once", "the moment")):
+        if part.kind == "phase" and part.text.startswith(
+            ("as soon", "when", "while", "once", "the moment", "after", "just before", "the day")
+        ):
             found.pop("purpose", None)
             found.pop("reason", None)
         for one, other in (

@@ -192,7 +192,7 @@ class Asker:
             return self._made(one, HOW_MANY, here[: len(thing_.count)], rest)
         if thing_.owner and here and w.chance(0.6):
             return self._made(one, WHOSE, here[: len(thing_.owner)], rest)
-        if thing_.acts:
+        if thing_.acts and not (thing_.kind in ("firm", "group") and w.chance(0.5)):
             return self._made(one, WHOM, answer, rest, "whom", key)
         if not thing_.plural and thing_.noun and w.chance(0.25):
             if thing_.kind in KIND_NOUNS and w.chance(0.6):

@@ -105,7 +105,7 @@ class Composer(Cast):
                     f"not {other} but {subject} {one.said}{one.tail(w)}",
                     f"{subject}, not {other}, {one.said}{one.tail(w)}",
                     f"{obj} {be} {done} not by {other} but by {subject}{one.tail(w)}",
-                    f"{obj} {be} {done} by {subject} and not by {other}{',' if one.parts else ''}{one.tail(w)}",
+                    f"{obj} {be} {done} by {subject}{' and not' if not one.parts else ', not'} by {other}{',' if one.parts else ''}{one.tail(w)}",
                 )
             )
         rival = self.new(lambda: thing(w, one.object.kind if one.object.kind not in ("name",) else "person"))

@@ -9,6 +9,7 @@ from training.data.composed_words import Noun
 from training.data.words import Words
 
 NUMBERS = "two three four five six seven eight nine ten eleven twelve".split()
+_ANY_NOUN = 0.15  # of the things are called by any noun, or by an invented one
 
 
 @dataclass
@@ -103,6 +104,10 @@ def thing(w: Words, kind: str) -> Thing:
     if noun.kind == "person":
         pronoun = w.pick(("he", "she"))
     one, x = noun.one, w.rng.random()
+    if noun.modifiers == "phys" and w.chance(_ANY_NOUN):
+        one = w.noun()
+        name = f"the {modifier}{one}" if w.chance(0.8) else f"the {one} from {w.city()}"
+        return Thing(name, (f"the {modifier}{one}", f"the {one}"), one, noun.kind, noun=one)
     full = modifier + one
     if noun.mass:
         if noun.modifiers == "stuff" and x < 0.3:
@@ -139,7 +144,7 @@ def somebody(w: Words, kind: str = "") -> Thing:
         one, other = w.first_name(), w.first_name()
         return Thing(f"{one} and {other}", (f"{one} and {other}",), f"{one} and {other}", kind, True, "they")
     if kind == "role":
-        role = w.pick(words.roles(w.split))
+        role = w.job() if w.chance(0.2) else w.pick(words.roles(w.split))
         modifiers = words.modifiers("who", w.split)
         full = f"{w.pick(modifiers)} {role}" if w.chance(0.4) else role
         if full.count("retired") > 1:
