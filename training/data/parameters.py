@@ -262,7 +262,7 @@ GENERIC = Phrases(
     *("with {p} = {v}", "with {p} '{v}'", "with the {p} {v}", "and make the {p} {v}", "({p}: {v})", "the {p} is {v}"),
     *("the {p} should be {v}", "the {p} being {v}", "use {v} for {p}", "having {p} {v}", "{p} {v}", "whose {p} is {v}"),
 )
-_ENUM_NAMES = (
+ENUM_NAMES = (
     "color",
     "status",
     "priority",
@@ -280,14 +280,14 @@ _ENUM_NAMES = (
     "severity",
     "role",
 )
-_ENUM_SETS = (
+ENUM_SETS = (
     ("low", "medium", "high"), ("low", "medium", "high", "urgent"), ("open", "closed"), ("open", "in_progress", "done"),
     ("celsius", "fahrenheit"), ("metric", "imperial"), ("json", "csv", "xml"), ("fast", "slow"), ("small", "medium", "large"),
     ("English", "French", "German", "Spanish"), ("asc", "desc"), ("admin", "user", "guest"), ("draft", "published"),
     ("daily", "weekly", "monthly"), ("pdf", "docx", "html"), COLORS[:4], COLORS[4:9], ("economy", "business", "first"),
     ("car", "train", "bike", "plane"), ("active", "paused", "archived"), ("info", "warning", "error"), ("A", "B", "C", "D"),
 )  # fmt: skip
-_FLAG_NAMES = (
+FLAG_NAMES = (
     "urgent",
     "verbose",
     "dry_run",
@@ -302,7 +302,7 @@ _FLAG_NAMES = (
     "gift_wrap",
     "express",
 )
-_ENUM_SAID = Phrases(
+ENUM_SAID = Phrases(
     "with {v} {p}",
     "in {v} {p}",
     "with {p} {v}",
@@ -312,7 +312,7 @@ _ENUM_SAID = Phrases(
     "using {p} {v}",
     "with {p} = {v}",
 )
-_FLAG_ON = Phrases(
+FLAG_ON = Phrases(
     "with {p} enabled",
     "with {p} turned on",
     "with {p} set to true",
@@ -322,7 +322,7 @@ _FLAG_ON = Phrases(
     "and enable {p}",
     "and switch {p} on",
 )
-_FLAG_OFF = Phrases(
+FLAG_OFF = Phrases(
     "with {p} disabled",
     "with {p} turned off",
     "with {p} set to false",
@@ -332,7 +332,7 @@ _FLAG_OFF = Phrases(
     "and disable {p}",
     "and switch {p} off",
 )
-_LIST_NAMES = (
+LIST_NAMES = (
     "tags",
     "items",
     "names",
@@ -346,7 +346,7 @@ _LIST_NAMES = (
     "fields",
     "scores",
 )
-_LIST_SAID = Phrases(
+LIST_SAID = Phrases(
     "with {p} {v}",
     "with the {p} {v}",
     "{p}: {v}",
@@ -506,11 +506,11 @@ def _parameter(w: Words, noun: str, complex_share: float, used: set[str]) -> Par
     if x < 0.54:
         return _enumerated(w, noun)
     if x < 0.63:
-        name = w.pick(_FLAG_NAMES) if w.chance(0.5) else w.pick((w.adjective, lambda: identifier(w)))()
+        name = w.pick(FLAG_NAMES) if w.chance(0.5) else w.pick((w.adjective, lambda: identifier(w)))()
         value = w.chance(0.55)
-        return _finished(w, name, {"type": "boolean"}, value, _FLAG_ON if value else _FLAG_OFF, noun)
+        return _finished(w, name, {"type": "boolean"}, value, FLAG_ON if value else FLAG_OFF, noun)
     if x < 0.73:
-        name = w.pick(_LIST_NAMES) if w.chance(0.5) else w.noun() + "s"
+        name = w.pick(LIST_NAMES) if w.chance(0.5) else w.noun() + "s"
         kind = w.pick(("integer", "string", "string", "string", "number"))
         makers: dict[str, Callable[[], Any]] = {
             "integer": w.integer,
@@ -518,7 +518,7 @@ def _parameter(w: Words, noun: str, complex_share: float, used: set[str]) -> Par
             "string": w.pick((w.word, w.word, w.first_name, w.foreign, w.city, w.code, w.compound)),
         }
         items = [makers[kind]() for _ in range(w.between(1, 4))]
-        return _finished(w, name, {"type": "array", "items": {"type": kind}}, items, _LIST_SAID, noun)
+        return _finished(w, name, {"type": "array", "items": {"type": kind}}, items, LIST_SAID, noun)
     name = identifier(w)
     kind = w.pick(("string", "string", "string", "integer", "number"))
     value = w.text() if kind == "string" else w.integer() if kind == "integer" else w.number()
@@ -527,10 +527,10 @@ def _parameter(w: Words, noun: str, complex_share: float, used: set[str]) -> Par
 
 def _enumerated(w: Words, noun: str) -> Parameter:
     choices = (
-        list(w.pick(_ENUM_SETS)) if w.chance(0.55) else list(dict.fromkeys(w.word() for _ in range(w.between(2, 5))))
+        list(w.pick(ENUM_SETS)) if w.chance(0.55) else list(dict.fromkeys(w.word() for _ in range(w.between(2, 5))))
     )
-    name = w.pick(_ENUM_NAMES) if w.chance(0.7) else identifier(w)
-    return _finished(w, name, {"type": "string", "enum": choices}, w.pick(choices), _ENUM_SAID, noun)
+    name = w.pick(ENUM_NAMES) if w.chance(0.7) else identifier(w)
+    return _finished(w, name, {"type": "string", "enum": choices}, w.pick(choices), ENUM_SAID, noun)
 
 
 def _leaf(w: Words) -> tuple[str, Any]:
@@ -568,7 +568,7 @@ def _object_list(w: Words) -> Parameter:
     }
     a, b = first
     items = [first, *({a: w.word(), b: w.between(1, 99)} for _ in range(w.between(0, 2)))]
-    made = _finished(w, name, {"type": "array", "items": object_schema(first)}, items, _LIST_SAID, "")
+    made = _finished(w, name, {"type": "array", "items": object_schema(first)}, items, LIST_SAID, "")
     if w.chance(0.4):
         made.said = f"with {spoken(made.name)}: " + listed([f"{item[a]} ({b} {item[b]})" for item in items])
     return made
@@ -578,17 +578,28 @@ def _finished(w: Words, name: str, schema: dict[str, Any], value: Any, phrases: 
     name = cased(w, name)
     if noun and (text := described(w, name, noun)):
         schema = {"description": text, **schema} if w.chance(0.3) else {**schema, "description": text}
+    return Parameter(name, schema, value, phrase_of(w, name, value, phrases))
+
+
+def phrase_of(w: Words, name: str, value: Any, phrases: Phrases, *, rough: bool = True) -> str:
+    """How a request says a parameter's value, in one of these ways or, if it may be rough, another that is made up."""
     said = said_value(value)
     if isinstance(value, dict | list) and w.chance(0.12):
         said = json.dumps(value, ensure_ascii=False)
-    phrase = w.template(phrases)
-    if not w.heldout and (phrases is GENERIC or w.chance(0.08)) and w.chance(0.6) and not isinstance(value, bool):
+    phrase = w.template(phrases, rough=rough)
+    if (
+        rough
+        and not w.heldout
+        and (phrases is GENERIC or w.chance(0.08))
+        and w.chance(0.6)
+        and not isinstance(value, bool)
+    ):
         phrase = said_parameter(w.rng)
         if phrase in GENERIC.heldout:
             phrase = w.pick(GENERIC.train)
     if "'" in said and "'{v}'" in phrase:
         phrase = phrase.replace("'", '"')
-    return Parameter(name, schema, value, phrase.format(p=spoken(name) if w.chance(0.65) else name, v=said))
+    return phrase.format(p=spoken(name) if w.chance(0.65) else name, v=said)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from training.data.composed_tools import composed_tool
 from training.data.intents import INTENTS, Intent
 from training.data.parameters import (
     GENERIC,
@@ -582,8 +583,9 @@ def _varied_name(w: Words, name: str) -> str:
 def any_tool(w: Words) -> Tool:
     """A tool of any kind."""
     return w.weighted(
-        (0.74, written_tool),
-        (0.06, random_tool),
+        (0.64, written_tool),
+        (0.12, composed_tool),
+        (0.04, random_tool),
         (0.08, intent_tool),
         (0.04, function_tool),
         (0.03, no_argument_tool),

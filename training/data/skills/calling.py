@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.data.composed_tools import composed_tools
 from training.data.example import Chat, Example
 from training.data.skills.openings import chat_for, plain_turn, small_talk_turn, system_text
 from training.data.toolmaking import (
@@ -63,6 +64,12 @@ def _history(w: Words, chat: Chat, tools: list[Tool]) -> None:
             plain_turn(w, chat)
 
 
+def _again(w: Words, tool: Tool) -> Tool | None:
+    """Another request for the tool, where it can be asked anew."""
+    made: Tool | None = tool.extra["again"](w) if "again" in tool.extra else asked_again(w, tool)
+    return made
+
+
 def further_turns(w: Words, chat: Chat, tools: list[Tool], newest: Tool, n: int) -> None:
     """Turns after a call: the prompt with the tools is long, so that several targets share it."""
     fresh = [tool for tool in w.shuffled(tools) if tool.name != newest.name]
@@ -71,7 +78,7 @@ def further_turns(w: Words, chat: Chat, tools: list[Tool], newest: Tool, n: int)
         while w.chance(0.35):
             plain_turn(w, chat)
         x = w.rng.random()
-        again = follow_up(w, newest) if x < 0.3 else asked_again(w, newest) if x < 0.5 or not fresh else fresh.pop()
+        again = follow_up(w, newest) if x < 0.3 else _again(w, newest) if x < 0.5 or not fresh else fresh.pop()
         if again is None:
             return
         newest = again
@@ -115,6 +122,12 @@ def similar(w: Words) -> Example:
         tools.setdefault(tool.name, tool)
     wanted = w.pick(list(tools.values()))
     return _calling(w, "tool_several", wanted, list(tools.values()))
+
+
+def composed_calls(w: Words) -> Example:
+    """The tools offered share a verb, a noun or a parameter: the words of a request tell which is meant."""
+    tools = composed_tools(w, w.pick((2, 3, 3, 4, 4, 5)))
+    return _calling(w, "tool_composed", w.pick(tools), tools)
 
 
 def without_arguments(w: Words) -> Example:
@@ -178,16 +191,24 @@ _NEXT_WHICH = Phrases(
 
 def which_tool(w: Words) -> Example:
     """Only the name of the tool that a request needs, for one request after another: choosing, without the call."""
+    return _which(w, "which_tool", several_tools(w, w.pick((2, 3, 3, 4, 4, 5))))
+
+
+def composed_which(w: Words) -> Example:
+    """As `which_tool`, of tools that share a verb, a noun or a parameter."""
+    return _which(w, "which_composed", composed_tools(w, w.pick((2, 3, 3, 4, 4, 5, 6))))
+
+
+def _which(w: Words, skill: str, tools: list[Tool]) -> Example:
     chat = chat_for(w, share=0.0)
     chat.system(system_text(w, 0.3))
-    tools = several_tools(w, w.pick((2, 3, 3, 4, 4, 5)))
     chat.tools = Listing(w).specs(w.shuffled(tools))
     for at in range(1 if w.heldout else w.between(8, 16)):
         tool = w.pick(tools)
-        request = (asked_again(w, tool) or tool).request if at else tool.request
+        request = (_again(w, tool) or tool).request if at else tool.request
         chat.user(w.ask(_NEXT_WHICH if at else _WHICH, r=request))
         chat.answer(tool.name)
-    return chat.example("which_tool", heldout=w.heldout)
+    return chat.example(skill, heldout=w.heldout)
 
 
 _DEFAULTS = {"integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
