@@ -6,7 +6,7 @@ from training.data import composed_words as words
 from training.data.composed_events import NEXT, PAST, USUAL, Event, Part
 from training.data.composed_questions import Asker, missing, of_fact
 from training.data.composed_sentences import Composer
-from training.data.composed_things import Thing, somebody
+from training.data.composed_things import Thing, heads, somebody
 from training.data.prose import Passage, Question
 from training.data.words import MONTHS, WEEKDAYS, Words
 
@@ -188,8 +188,10 @@ def _stated(c: Pairs) -> None:
 
 def compose(w: Words, n_sentences: int, like: list[Event] | None = None) -> Pairs:
     """A passage of so many sentences; with events to be mistaken for those of another one."""
-    c = Pairs(w, w.weighted((8, PAST), (1, NEXT), (1, USUAL)), like or [])
-    if c.tense != USUAL and w.chance(0.12):
+    c = Pairs(w, like[0].tense if like else w.weighted((8, PAST), (1, NEXT), (1, USUAL)), like or [])
+    for one in like or ():
+        c.taken |= heads(one.subject) | heads(one.object)
+    if c.tense != USUAL and not like and w.chance(0.12):
         c.author = Thing(
             "I", ("the author", "the narrator", "the writer", "the author of the text"), "I", "name", pronoun="I"
         )

@@ -156,9 +156,9 @@ class Cast:
         """Whether a frame can be used: with a thing to which nobody has done the same yet."""
         if self.tense != PAST and "x" in frame.flags:
             return False
-        known = [one for one in (*self.made, *self.like) if one.frame.bases & frame.bases]
+        known = [one for one in (*self.made, *self.like) if one.frame.near(frame)]
         if frame.alone:
-            again = subject and any(one.subject.head == subject.head for one in known)
+            again = any(one in self.like or (subject and one.subject.head == subject.head) for one in known)
             return obj is None and not again and (subject is None or subject.kind in frame.objects)
         if subject and (not subject.acts or (subject.kind == "firm" and (subject.noun or "F" not in frame.flags))):
             return False
@@ -169,9 +169,9 @@ class Cast:
     def _doing(self, subject: Thing | None) -> tuple[Frame, Thing | None]:
         """A frame, often that of an event before it; or one that does something else to its object."""
         w = self.w
-        models = [*self.events, *self.like]
+        models = self.like or self.events
         for _ in range(200):
-            x, obj = w.rng.random(), None
+            x, obj = w.rng.random() * (0.65 if self.like else 1), None
             frame = w.pick(words.frames(w.split, w.chance(0.22)))
             if models and x < 0.3:
                 frame = w.pick(models).frame
@@ -185,6 +185,17 @@ class Cast:
     def _kind_of(self, kind: str) -> Thing:
         """Somebody or something new of a kind."""
         return self.new(lambda: somebody(self.w, kind) if kind in _ACT else thing(self.w, kind))
+
+    def _taken_for(self, frame: Frame) -> Thing | None:
+        """Somebody of the passage that this one is to be mistaken for, who did something else there."""
+        w, like = self.w, self.like
+        found = [
+            one.subject
+            for one in like
+            if one.subject.kind in ("name", "role", "pair")
+            and not any(other.subject is one.subject and other.frame.near(frame) for other in like)
+        ]
+        return w.pick(found) if found else None
 
     def event(
         self,
@@ -214,6 +225,8 @@ class Cast:
         if obj is None:
             kinds = frame.objects
             obj = self.new(lambda: thing(w, w.pick(kinds)))
+        if subject is None and self.like and w.chance(0.5):
+            subject = self._taken_for(frame)
         while subject is None or subject is obj or subject is but or not (subject.acts or frame.alone):
             subject = self.subject("F" in frame.flags)
         self.made.append(event(w, frame, subject, obj, self.tense, self.taken, most))

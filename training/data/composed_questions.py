@@ -57,7 +57,7 @@ class Asked(Question):
         key: How its subject or object may be called, where it is asked about the other one.
     """
 
-    short: str = ""
+    short: str = ""  # "do" where the whole deed is asked for
     event: int = -1
     key: str = ""
 
@@ -212,7 +212,7 @@ class Asker:
             or not only(self.events, one, {"subject": ""} | given)
         ):
             return None
-        return self._made(one, DEED, found(self.sentences[one.sentence], (one.said,)), rest)
+        return self._made(one, DEED, found(self.sentences[one.sentence], (one.said,)), rest, "do")
 
     def asking(self, one: Event, part: Part) -> tuple[str, bool]:
         """The words that ask for a circumstance, and whether the answer leaves its preposition out."""

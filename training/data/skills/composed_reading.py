@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
+from ds4_core.chat.relevance import RELEVANCE_PROMPT
 from training.data.composed import Pairs, as_passage, compose
 from training.data.composed_events import Event
 from training.data.composed_questions import Asked
@@ -13,7 +14,8 @@ from training.data.example import Chat, Example
 from training.data.passages import Reading, laid_out, points_back
 from training.data.prompts import qa_messages
 from training.data.prose import Passage, Question, capitalized
-from training.data.skills.judging import Fact, Told, judgements
+from training.data.skills.judging import NO, YES, Fact, Told
+from training.data.skills.judging import _query as query_for
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.reading import _FURTHER
 from training.data.skills.reading import _answered as answered
@@ -49,9 +51,9 @@ def _follow_up(w: Words, before: Asked, questions: list[Asked], said: set[str]) 
     """A short question that is understood after another one, on the same event or on one with the same verb."""
     found: list[tuple[str, Asked]] = []
     for one in questions:
-        if one.answer in said or not one.short:
+        if one.answer in said or not one.short or not before.short:
             continue
-        if one.event == before.event and one.short != before.short and before.short:
+        if one.event == before.event and one.short != before.short and "do" not in (one.short, before.short):
             asks = "by whom" if one.short == "who" else one.short
             found.append((SHORT.ask(w, w=asks, W=capitalized(asks)), one))
     return w.pick(found) if found else None
@@ -129,8 +131,19 @@ class _Composed(Told):
 
     events: list[Event] = field(default_factory=list)
 
+    @property
+    def text(self) -> str:
+        """The whole of it."""
+        return " ".join(sentence for _, sentence in self.sentences)
+
+
+def _alone(question: Question) -> bool:
+    """Whether a question means one event only, wherever it is asked."""
+    return not points_back(question.text) and not (isinstance(question, Asked) and question.short == "do")
+
 
 def _told(w: Words, like: list[Event] | None = None) -> _Composed:
+    """A text; one that is easily mistaken for another one with its events."""
     while True:
         made = compose(w, w.pick((2, 3, 3, 4)) if w.heldout else w.pick((1, 1, 2, 2, 3)), like)
         passage = as_passage(made, 0.75)
@@ -138,23 +151,51 @@ def _told(w: Words, like: list[Event] | None = None) -> _Composed:
         facts = [
             Fact(partial(str, question.text), question.answer, places[question.evidence], question.about)
             for question in passage.questions
-            if not points_back(question.text)
+            if _alone(question) and not (isinstance(question, Asked) and made.events[question.event].frame.alone)
         ]
-        long_enough = sum(len(sentence.split()) for sentence in passage.sentences) >= (
-            _FEWEST_WORDS if w.heldout else 10
-        )
-        if facts and long_enough:
-            return _Composed(
-                "", [(" ", sentence) for sentence in passage.sentences], facts, passage.missing, made.events
-            )
+        fewest = _FEWEST_WORDS if w.heldout else 10
+        if facts and made.events and sum(len(sentence.split()) for sentence in passage.sentences) >= fewest:
+            sentences = [(" ", sentence) for sentence in passage.sentences]
+            return _Composed("", sentences, facts, passage.missing, made.events)
 
 
-def _near(w: Words, told: Told) -> Told | None:
-    """Another text with the same verbs, or with the same things."""
-    assert isinstance(told, _Composed)
-    return _told(w, told.events)
+def _without(told: _Composed, fact: Fact) -> str:
+    """A text less the sentence that tells a fact; "" where that one tells it still or says little."""
+    rest = [sentence for at, (_, sentence) in enumerate(told.sentences) if at != fact.at]
+    text = " ".join(rest)
+    return text if fact.answer not in text and len(text.split()) >= _FEWEST_WORDS else ""
+
+
+def _judged(w: Words, told: _Composed, rivals: list[_Composed], stranger: _Composed) -> tuple[str, str, bool]:
+    """A query, a text, and whether it helps; mostly the wrong ones share many words with the query."""
+    fact = w.pick(told.facts)
+    query = query_for(w, told, fact)
+    x = w.rng.random()
+    if x < 0.47:
+        return query, told.text, True
+    if x < 0.7:
+        return query, w.pick(rivals).text, False
+    if x < 0.8 and told.untold:
+        return w.pick(told.untold), told.text, False
+    if x < 0.9:
+        return query_for(w, rival := w.pick(rivals), w.pick(rival.facts)), told.text, False
+    return query, _without(told, fact) or stranger.text, False
 
 
 def composed_relevance(w: Words) -> Example:
     """Whether a composed passage helps with a query."""
-    return judgements(w, "composed_relevance", _told, _near)
+    chat = Chat()
+    if w.chance(0.06):
+        chat.system(system_text(w, 1))
+    wanted = 1 if w.heldout else w.between(10, 17)
+    out: dict[tuple[str, str], bool] = {}  # none twice: the second answer could be copied
+    while len(out) < wanted:
+        told, stranger = _told(w), _told(w)
+        rivals = [_told(w, told.events) for _ in range(1 if w.heldout else 2)]
+        for _ in range(1 if w.heldout else w.between(2, 6)):
+            query, text, helps = _judged(w, told, rivals, stranger)
+            out.setdefault((query, text), helps)
+    for query, text in w.shuffled(list(out)[:wanted]):
+        chat.user(RELEVANCE_PROMPT.format(query=query, passage=text))
+        chat.answer(YES if out[query, text] else NO, kind="text")
+    return chat.example("composed_relevance", heldout=w.heldout)
