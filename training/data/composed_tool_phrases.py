@@ -1,7 +1,7 @@
 """Ways to describe a composed tool, and to ask for it.
 
 {v} is the verb, {t} its third person, {i} its -ing form, {d} its participle, {e} the name of the deed, {o} the thing with an
-article, {n} without, {m} several of them, {be} "is" or "are", {has} "has" or "have", {it} "it" or "them", {s} the values.
+article, {n} without, {m} several of them, {be} "is" or "are", {has} "has" or "have", {it} and {they} its pronouns, {s} the values.
 A capital letter begins with a capital.
 """
 
@@ -15,7 +15,7 @@ DOES = Phrases(
     "Used for {i} {m}.", "This function {t} {o}.", "Here {m} are {d}.", "{N}: {v}.", "Helps to {v} {o}.", "{O} {be} {d}.",
     "Makes it possible to {v} {m}", "A tool for {i} {m}.", "{M} can be {d} with this.", "Endpoint that {t} {o}.", "{v} {n}",
     "{O} can be {d} here.", "Call it to {v} {o}", "The user wants to {v} {o}.", "If somebody wants to {v} {o}.", "{v} {m}",
-    "When {o} should be {d}, use this.", "Allows {i} of {m}.", "Service: {v} {m}.", "{T} {o} for the user.", "{I} of {m}",
+    "When {o} should be {d}, use this.", "Allows {i} {m}.", "Service: {v} {m}.", "{T} {o} for the user.", "{I} {m}",
     "Responsible for {i} {m}.", "Will {v} {o}.", "{V} {o} in the system.", "{V} an entry of the kind {n}.", "{M}: {v}",
 )  # fmt: skip
 DOES_DEED = Phrases(
@@ -84,11 +84,12 @@ THING = Phrases(
 )  # fmt: skip
 #: The verb alone.
 VERB = Phrases(
-    "{V} it{s}.", "{V} it{s}, please.", "It has to be {d}{s}.", "Can you {v} it{s}?", "{V}!{s}", "I want to {v} this one{s}.",
-    "Could you {v} that{s}?", "It must be {d}{s}.", "I'd like it {d}{s}.", "{V} this{s}", "Please {v} it now{s}.", "{v}{s}",
-    "I need it {d}{s}.", "It's time for {i}{s}.", "Would you {v} it for me{s}?", "What I want is {i}{s}.", "{I}, please{s}.",
-    "Just {v} it{s}.", "Let's {v} it{s}.", "Something has to be {d}{s}.", "Help me with the {i}{s}.", "{V} the usual one{s}.",
-    "Now it should be {d}{s}.", "Time to {v}{s}.", "How about {i} it{s}?",
+    "{V} {it}{s}.", "{V} {it}{s}, please.", "{They} {have} to be {d}{s}.", "Can you {v} {it}{s}?", "{V}!{s}", "I want to {v} this one{s}.",
+    "Could you {v} that{s}?", "{They} must be {d}{s}.", "I'd like {it} {d}{s}.", "{V} this{s}", "Please {v} {it} now{s}.", "{v}{s}",
+    "I need {it} {d}{s}.", "It's time for {i}{s}.", "Would you {v} {it} for me{s}?", "What I want is {i}{s}.", "{I}, please{s}.",
+    "Just {v} {it}{s}.", "Let's {v} {it}{s}.", "Something has to be {d}{s}.", "Help me with {i}{s}.", "{V} the usual one{s}.",
+    "Now {they} should be {d}{s}.", "Time to {v}{s}.", "How about {i} {it}{s}?", "You can {v} {it} now{s}.", "I insist on {i} {it}{s}.",
+    "{They} needn't wait, {v} {it}{s}.", "{V} {it}, will you{s}?", "It's getting late, {v} {it}{s}.",
 )  # fmt: skip
 QUESTIONS = {
     "list": Phrases(

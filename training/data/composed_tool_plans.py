@@ -31,6 +31,7 @@ class Plan:
         needs: What a request must say, so that it can mean none of the tools beside it.
         others: Words of the tools beside it that a request must not say in passing.
         verb: The verb that names it.
+        told: The verb that describes it.
         name: Its name.
         description: What it is for.
     """
@@ -43,6 +44,7 @@ class Plan:
     needs: frozenset[str] = frozenset((DEED, THING))
     others: frozenset[str] = frozenset()
     verb: Verb | None = None
+    told: Verb | None = None
     name: str = ""
     description: str = ""
 
@@ -65,6 +67,9 @@ class Plan:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
+_WHO = frozenset(("people", "person", "being", "group"))
+
+
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -74,6 +79,7 @@ def _slots(w: Words, plan: Plan, verb: Verb, *, asked: bool) -> dict[str, str]:
     noun, quality = plan.noun, f"{plan.quality} " if plan.quality else ""
     one, several = quality + noun.one, quality + (noun.one if noun.mass else noun.many)
     plural = plan.many and not noun.mass
+    who = noun.kind in _WHO
     if noun.modifiers == "-" or (noun.mass and not plural):
         thing = w.pick((one, f"the {one}", f"the {one}"))
     elif plural:
@@ -90,9 +96,32 @@ def _slots(w: Words, plan: Plan, verb: Verb, *, asked: bool) -> dict[str, str]:
     return slots | {
         "be": "are" if plural else "is",
         "has": "have" if plural else "has",
+        "have": "have" if plural or who else "has",
         "needs": "need" if plural else "needs",
-        "it": "them" if plural else "it",
+        "it": "them" if plural or who else "it",
+        "they": "they" if plural or who else "it",
+        "They": "They" if plural or who else "It",
     }
+
+
+_PARTICLES = frozenset(("on", "off", "up", "out", "down", "away", "back", "over", "apart", "together", "aside", "in"))
+_WITH_OBJECT = re.compile(r"\{([vtidVTID])\} (\{o\}|\{it\}|\{m\}|this one|that|this)(?![a-z])")
+
+
+def _say(w: Words, template: str, slots: dict[str, str]) -> str:
+    """The template filled; verbs of two words go around their object where they may or must."""
+
+    def apart(found: re.Match[str]) -> str:
+        form, thing = slots[found[1]], found[2]
+        head, sign, tail = form.partition(" @ ")
+        if not sign:
+            head, _, tail = form.partition(" ")
+            if tail not in _PARTICLES or (thing in ("{o}", "{m}") and w.chance(0.6)):
+                return found[0]
+        return f"{head} {thing} {tail}"
+
+    filled = _WITH_OBJECT.sub(apart, template)
+    return filled.format_map({key: text.replace(" @ ", " ") if key != "s" else text for key, text in slots.items()})
 
 
 # -- names and descriptions --------------------------------------------------------------------------------------------
@@ -141,7 +170,8 @@ def _named(w: Words, plan: Plan, style: Style) -> frozenset[str]:
     verb = pieces(plan.own.base)
     noun = plan.noun.many if plan.many and not plan.noun.mass and w.chance(0.75) else plan.noun.one
     thing = pieces(f"{plan.quality} {noun}")
-    by = ["by", plan.key] if plan.key else []
+    hidden = bool(plan.key) and w.chance(0.2)
+    by = ["by", plan.key] if plan.key and not hidden else []
     x = w.rng.random()
     tells = frozenset((DEED, THING, KEY))
     if x < 0.64:
@@ -166,20 +196,20 @@ def _named(w: Words, plan: Plan, style: Style) -> frozenset[str]:
     elif y < 0.15:
         parts = [w.syllables(), *parts]
     plan.name = style(parts) or w.syllables()
-    return tells
+    return tells - {KEY} if hidden else tells
 
 
 def _description(w: Words, plan: Plan, tells: frozenset[str]) -> str:
     full = plan.needs <= tells
     if full and w.chance(0.1):
         return ""
-    verb = plan.own if w.chance(0.6) else w.pick(plan.deed.verbs)
+    plan.told = verb = plan.own if w.chance(0.55) else w.pick(plan.deed.verbs)
     slots = _slots(w, plan, verb, asked=False)
     if full and w.chance(0.12):
         half = said.HALF_THING if DEED in tells and w.chance(0.5) else said.HALF_DEED
-        return w.tell(half, **slots)
+        return _say(w, w.template(half, rough=False), slots)
     deed = plan.deed.noun and w.chance(0.2)
-    text = w.tell(said.DOES_DEED if deed else said.DOES, **slots)
+    text = _say(w, w.template(said.DOES_DEED if deed else said.DOES, rough=False), slots)
     if plan.key:
         text = f"{text.rstrip('.')} by {w.pick(('', 'its ', 'the ', 'their '))}{plan.key}{'.' if text.endswith('.') else ''}"
     if w.chance(0.22):
@@ -213,7 +243,7 @@ def _values(w: Words, plan: Plan, wanted: list[Parameter]) -> tuple[str, str]:
     row = w.pick((", ", ", ", "; ", " / ", "\n") if len(pairs) > 1 else (", ",)).join(pairs)
     if x > 0.11:
         return w.tell(said.LISTED, q=row), ""
-    return "", w.tell(said.TAILS, q=row, Q=_capital(row))
+    return "", w.tell(said.TAILS, q=row, Q=row if pair.startswith("{v}") else _capital(row))
 
 
 def _sentence(w: Words, plan: Plan) -> Phrases:
@@ -227,7 +257,7 @@ def _sentence(w: Words, plan: Plan) -> Phrases:
     x = w.rng.random()
     if plan.deed.noun and x < 0.15:
         return said.DEED
-    passive = plan.noun.kind not in ("person", "people", "group") or w.chance(0.5)
+    passive = plan.noun.kind not in _WHO or w.chance(0.5)
     if x < 0.36 and passive and not plan.makes:
         return said.PASSIVE
     return said.GERUND if x < 0.48 else said.FRAGMENT if x < 0.6 else said.ACTIVE
@@ -243,14 +273,14 @@ def _because(w: Words, plan: Plan, request: str) -> str:
 
 def _request(w: Words, plan: Plan, wanted: list[Parameter]) -> tuple[str, str]:
     """What a user says, and the same as a clause."""
-    verb = plan.own if w.chance(0.55) else w.pick(plan.deed.verbs)
+    verb = w.weighted((5, plan.own), (2, plan.told or plan.own), (3, w.pick(plan.deed.verbs)))
     inside, after = _values(w, plan, wanted)
     slots = _slots(w, plan, verb, asked=True)
-    say = w.ask if w.chance(0.5) else w.tell
-    request = say(_sentence(w, plan), s=inside, **slots) + after
+    template = w.template(_sentence(w, plan), rough=w.chance(0.5))
+    request = _say(w, template, {**slots, "s": inside}) + after
     if w.chance(0.14):
         request = _because(w, plan, request)
-    return request, f"{verb.base} {slots['o']}{inside}"
+    return request, _say(w, "{v} {o}{s}", {**slots, "s": inside})
 
 
 # -- tools -------------------------------------------------------------------------------------------------------------

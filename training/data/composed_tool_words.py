@@ -47,7 +47,7 @@ _QUALITIES = (
     *("popular", "regular", "early", "foreign", "signed", "blank", "failed", "manual", "upcoming", "previous", "personal"),
 )  # fmt: skip
 FACETS = (
-    *("status", "history", "details", "summary", "label", "category", "address", "type", "price", "group", "owner", "list"),
+    *("status", "history", "summary", "label", "category", "address", "type", "price", "group", "owner", "list"),
     *("template", "size", "colour", "comment", "deadline", "archive", "permission", "rating", "schedule", "version", "name"),
     *("description", "warning", "password", "limit", "log", "image", "location", "report", "number", "title", "language"),
     *("priority", "backup", "position", "link", "draft", "value", "cost", "weight", "setting", "policy", "code", "folder"),
@@ -63,7 +63,7 @@ _ALIKE = tuple(
         "analyze, review, inspect, validate, examine, study, diagnose, investigate, monitor, watch, observe, test, survey",
         "estimate, predict, foresee, guess, calculate", "lock, close, block, lock up, bar, close off, close down",
         "switch on, activate, start, launch", "switch off, deactivate, stop, pause, end, abandon, cancel, disband",
-        "repair, restore, patch up, upgrade, adjust, configure, tune, replace", "look up, get, search, read, list",
+        "repair, restore, patch up, upgrade, adjust, configure, tune, replace", "look up, get, read",
         "hide, bury, lock up, store, cover, shelter, keep, archive, put away", "track, locate, follow, search, monitor",
         "demolish, destroy, break, dismantle, damage, remove, take down, delete, uninstall, saw up",
         "give, donate, present, offer, award, lend, hand over, share, deliver, bring, pay, tip",
@@ -75,7 +75,7 @@ _ALIKE = tuple(
         "enter, visit, tour, explore, climb, cross, evacuate, leave, occupy", "guard, protect, look after, nurse, mind, watch",
         "plan, schedule, organise, host, book, propose, arrange", "hang, nail, screw, glue, fasten, tie, tie up, install",
         "cook, bake, fry, heat up, mix, brew, heat, prepare", "plant, grow, sow, dig, plough, water, irrigate, weed",
-        "count, number, measure, weigh, list", "notify, warn, message, call, inform", "rename, name, label, tag",
+        "count, number, measure, weigh", "notify, warn, message, call, inform", "rename, name, label, tag",
         "update, convert, modify, edit, rename, adjust, split, reset", "enlarge, lengthen, shorten, frame",
         "copy, scan, digitise, photograph, film, record, print", "follow, chase, accompany, escort",
         "describe, portray, illustrate, explain, review, summarize, quote", "refuse, cancel, reject, decline, oppose, end",

@@ -118,6 +118,16 @@ def _facets(w: Words, n: int) -> list[Plan]:
     return [Plan(deed, side, needs=frozenset((THING,))) for side in nouns]
 
 
+def _compounds(w: Words, n: int) -> list[Plan]:
+    """Nouns that stand alone and in front of each other: the invoice, the template, the invoice template."""
+    deed = some_deed(w)
+    nouns = _nouns(w, deed.kinds, 2 + (n > 3))
+    pairs = [(a, b) for a in nouns for b in nouns if a is not b and not a.mass]
+    made = [Noun(f"{a.one} {b.one}", f"{a.one} {b.many}", b.kind, b.mass, b.modifiers) for a, b in w.shuffled(pairs)]
+    chosen = w.shuffled([*nouns, *made[: max(1, n - 2)]])[:n]
+    return [Plan(deed, noun, needs=frozenset((THING,))) for noun in chosen]
+
+
 def _by_keys(w: Words, n: int) -> list[Plan]:
     kind = w.pick(("record", "people", "file", "shop", "any"))
     finding = [deed for deed in deeds_for(w.split, kind) if deed.question in ("get", "where") or "search" in deed.words]
@@ -143,7 +153,8 @@ def _strangers(w: Words, n: int) -> list[Plan]:
 
 
 _SETS: tuple[tuple[float, Callable[[Words, int], list[Plan]]], ...] = (
-    *((28, _same_deed), (28, _same_thing), (14, _grid), (8, _qualities), (8, _facets), (6, _by_keys), (12, _strangers)),
+    *((26, _same_deed), (28, _same_thing), (14, _grid), (8, _qualities), (6, _facets), (5, _compounds), (7, _by_keys)),
+    (12, _strangers),
 )
 
 
@@ -152,6 +163,14 @@ def _told(plan: Plan) -> set[str]:
     return set(
         pieces(" ".join([f"{plan.quality} {plan.noun.one} {plan.noun.many}", *(v.base for v in plan.deed.verbs)]))
     )
+
+
+def _like(w: Words, plan: Plan, common: list[Given]) -> list[Given]:
+    """The parameters of another tool, for a plan beside it: only what identifies its thing has another name."""
+    if plan.many or plan.noun.modifiers == "-" or not common:
+        return common[1:]
+    own = identified(w, plan.noun, makes=plan.makes)
+    return [own, *(given for given in common[1:] if given.name != own.name)]
 
 
 def composed_tools(w: Words, n: int) -> list[Tool]:
@@ -165,8 +184,7 @@ def composed_tools(w: Words, n: int) -> list[Tool]:
     for plan in plans:
         plan.others = frozenset(set().union(*(_told(other) for other in plans if other is not plan)) - _told(plan))
         if not plan.given:
-            same = shared and plan.noun is plans[0].noun
-            plan.given = common if same else _parameters(w, plan)
+            plan.given = _like(w, plan, common) if shared else _parameters(w, plan)
         for _ in range(20):
             finish(w, plan, style if w.chance(0.9) else some_style(w))
             if sum(other.name == plan.name for other in plans) == 1:
