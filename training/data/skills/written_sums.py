@@ -93,8 +93,50 @@ def asked_sum(w: Words) -> Exchange:
     return slots.fill(typed(w, line.one(w, line["user"]))), answer, thought, {}
 
 
+def _worked(x: int, sign: str, y: int) -> int | None:
+    """The value of one operation; None where it is negative, too large or does not come out even."""
+    if sign == "/":
+        return x // y if x % y == 0 and 2 <= y <= x else None
+    value = {"+": x + y, "-": x - y, "*": x * y}[sign]
+    return value if 0 <= value <= 400 else None
+
+
+def _draw_other(w: Words, expression: str) -> tuple[dict[str, int], str, int]:
+    """What `_draw` gives, for shapes it has no ranges for: fixed numbers, letters twice, the second sign first."""
+    x, sign, y, second_sign, z = expression.replace("(", "").replace(")", "").split()
+    backwards = (
+        "(" not in expression and sign in "+-" and second_sign in "*/"
+    )  # a - b * c: the second sign is worked first
+    while True:
+        numbers = {"a": w.between(2, 99), "b": w.between(2, 40), "c": w.between(2, 12)}
+        if sign == "*" and y == "b":
+            numbers.update(a=w.between(2, 12), b=w.between(2, 12))
+        if sign == "/" and y == "b":
+            numbers["b"] = w.between(2, 12)
+            numbers["a"] = numbers["b"] * w.between(2, 12)
+        a, b, c = (numbers[part] if part in numbers else int(part) for part in (x, y, z))
+        first = _worked(b, second_sign, c) if backwards else _worked(a, sign, b)
+        if first is None:
+            continue
+        value = _worked(a, sign, first) if backwards else _worked(first, second_sign, c)
+        if value is None:
+            continue
+        one, two = (steps_of(b, second_sign, c), steps_of(a, sign, first)) if backwards else (steps_of(a, sign, b), steps_of(first, second_sign, c))  # fmt: skip
+        return {name: numbers[name] for name in "abc" if name in expression}, f"First {one}. Then {two}.", value
+
+
+#: The shapes that `_draw` has ranges for.
+_RANGED = frozenset(
+    {f"a {sign} b" for sign in "+-*/"}
+    | {f"a {sign} b {then} c" for sign in "+-*/" for then in "+-"}
+    | {"(a + b) * c", "(a - b) * c", "(a + b) / c"}
+)
+
+
 def _draw(w: Words, expression: str) -> tuple[dict[str, int], str, int]:
     """Numbers for an expression, its steps and its value; all between 0 and 400, divisions exact."""
+    if expression not in _RANGED:
+        return _draw_other(w, expression)
     parts = expression.replace("(", "").replace(")", "").split()
     first_sign, second_sign = parts[1], parts[3] if len(parts) > 3 else ""
     a, b, c = w.between(2, 90), w.between(2, 60), w.between(2, 9)
