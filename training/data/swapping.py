@@ -6,6 +6,7 @@ the answer stands nowhere but in the passage. Likewise a tool that moves lantern
 
 from __future__ import annotations
 
+import random
 import re
 from functools import lru_cache
 from typing import Any
@@ -78,8 +79,7 @@ class Swap:
 
 _SLOT = re.compile(r"(\{[^{}]*\})")
 _PART = re.compile(r"[A-Z]?[a-z]+")
-_VARIANTS = 4  # of a line; a worker that trains makes them once
-_LINES: dict[tuple[int, int], Line] = {}
+_VARIANTS = 10_000  # of a line
 
 
 def _said_by(wordings: Any) -> str:
@@ -102,22 +102,23 @@ def _in_name(swap: Swap, name: str) -> str:
 
 def swapped_tool(w: Words, line: Line) -> Line:
     """A tool written by hand with other nouns where its definition and its requests share them; for training alone."""
-    at = (id(line), w.between(1, _VARIANTS))
-    if at not in _LINES:
-        data = dict(line.data)
-        defined = " ".join(_PART.findall(line["name"])) + " " + _said_by(data["does"])
-        asked = _said_by([data["requests"], data.get("clauses", [])]).lower()
-        shared = " ".join(word for word in _WORD.findall(defined.lower()) if word in asked)
-        swap = Swap(w, shared, 0.8)
-        for part in ("does", "requests", "clauses", "twice", "results", "errors", "follow"):
-            if part in data:
-                data[part] = _in_templates(swap, data[part])
-        data["name"] = _in_name(swap, line["name"])
-        data["also"] = [_in_name(swap, name) for name in data.get("also", [])]
-        data["params"] = {
-            own: {key: _in_templates(swap, item) if key in ("say", "schema") else item for key, item in spec.items()}
-            for own, spec in data["params"].items()
-        }
-        _LINES[at] = Line(data, f"{line['name']}/{at[1]}")
-        _LINES[at].heldout = False
-    return _LINES[at]
+    return _variant(line, w.between(1, _VARIANTS))
+
+
+@lru_cache(maxsize=64)
+def _variant(line: Line, number: int) -> Line:
+    w = Words(random.Random(f"{line['name']}/{number}"), "train")
+    defined = " ".join(_PART.findall(line["name"])) + " " + _said_by(line["does"])
+    asked = _said_by([line["requests"], line.get("clauses", [])]).lower()
+    swap = Swap(w, " ".join(word for word in _WORD.findall(defined.lower()) if word in asked), 0.8)
+    data = dict(line.data)
+    for part in ("does", "requests", "clauses", "twice", "results", "errors", "follow"):
+        if part in data:
+            data[part] = _in_templates(swap, line.among(w, data[part]))  # held-out wordings stay out
+    data["name"] = _in_name(swap, line["name"])
+    data["also"] = [_in_name(swap, name) for name in line.get("also", [])]
+    data["params"] = {
+        own: {key: _in_templates(swap, item) if key in ("say", "schema") else item for key, item in spec.items()}
+        for own, spec in line["params"].items()
+    }
+    return Line(data, "", whole=True)

@@ -245,9 +245,11 @@ class Slots:
 class Line:
     """One line of a file."""
 
-    def __init__(self, data: dict[str, Any], key: str) -> None:
+    def __init__(self, data: dict[str, Any], key: str, *, whole: bool = False) -> None:
+        """`key` decides whether it is held out; `whole`: its wordings are all of the split that it was made for."""
         self.data = data
-        self.heldout = held(key, _HELD_OUT_LINES)
+        self.heldout = not whole and held(key, _HELD_OUT_LINES)
+        self._whole = whole or self.heldout
 
     def __getitem__(self, key: str) -> Any:
         return self.data[key]
@@ -258,7 +260,7 @@ class Line:
 
     def among(self, w: Words, wordings: Sequence[T]) -> list[T]:
         """The wordings that a split may use: of a held-out line all, else those of the split."""
-        if self.heldout or len(wordings) < HELD_OUT_WORDINGS:
+        if self._whole or len(wordings) < HELD_OUT_WORDINGS:
             return list(wordings)
         return _split(wordings, w.heldout)
 

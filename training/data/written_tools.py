@@ -68,9 +68,11 @@ def _key(w: Words, own: str, also: list[str], used: set[str]) -> str:
 
 
 def _typed(schema: dict[str, Any], value: Any) -> Any:
-    """A slot's value as the schema wants it: numbers of a string parameter are its text."""
+    """A slot's value as the schema wants it: numbers of a string parameter are its text, one of "30|45" is a number."""
     if schema.get("type") == "string" and not isinstance(value, str):
         return str(value)
+    if schema.get("type") in ("integer", "number") and isinstance(value, str):
+        return int(value) if value.isdigit() else float(value)
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [_typed(schema["items"], item) for item in value]
     if isinstance(value, dict) and isinstance(schema.get("properties"), dict):
