@@ -222,7 +222,9 @@ def questions(c: Pairs, plain: float = 0.3) -> list[list[Question]]:
     """The questions on a passage, by event, and those on what is said beside the events."""
     asker = Asker(c.w, c.sentences, c.events, plain)
     made = [asker.of(one) for one in c.events]
-    beside = [of_fact(c.w, c.sentences, fact) for fact in c.facts]
+    spoken_of = [fact.subject.head for fact in c.facts if fact.subject]
+    facts = [fact for fact in c.facts if fact.subject is None or spoken_of.count(fact.subject.head) == 1]
+    beside = [of_fact(c.w, c.sentences, fact) for fact in facts]
     return [*made, [question for question in beside if question]]
 
 

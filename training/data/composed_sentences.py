@@ -18,7 +18,10 @@ class Composer(Cast):
         """Subject, verb, object, circumstances."""
         subject = self.mention(one.subject, start=True)
         one.said = f"{one.finite(one.verb, one.subject.plural)} {self.thing(one.object)}"
-        return f"{subject} {one.said}{one.tail(self.w)}"
+        adverb = f"{self.w.pick(words.listed('adverbs', self.w.split))} " if self.w.chance(0.06) else ""
+        if one.tense == NEXT and adverb:
+            return f"{subject} will {adverb}{one.said.removeprefix('will ')}{one.tail(self.w)}"
+        return f"{subject} {adverb}{one.said}{one.tail(self.w)}"
 
     def fronted(self, one: Event) -> str:
         """A circumstance first."""
@@ -159,10 +162,10 @@ class Composer(Cast):
         obj = self.thing(one.object)
         subject = self.mention(one.subject)
         if w.chance(0.5):
-            told = f"which {subject} {one.finite(one.verb, one.subject.plural)}{one.tail(w)}"
+            told = f"{'whom' if one.object.acts else 'which'} {subject} {one.finite(one.verb, one.subject.plural)}{one.tail(w)}"
         else:
             be, done = one.passive(one.verb)
-            told = f"which {be} {done} by {subject}{one.tail(w)}"
+            told = f"{'who' if one.object.acts else 'which'} {be} {done} by {subject}{one.tail(w)}"
         return f"{obj}, {told}, {self.fact(one.object)}"
 
     def nominal(self, one: Event) -> str:

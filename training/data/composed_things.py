@@ -9,6 +9,8 @@ from training.data.composed_words import Noun
 from training.data.words import Words
 
 NUMBERS = "two three four five six seven eight nine ten eleven twelve".split()
+_LISTS = 0.05  # of the things are several different ones
+_NO_LISTS = frozenset("person firm group fault news plan event money crime disaster rank role body job skill".split())
 _ANY_NOUN = 0.15  # of the things are called by any noun, or by an invented one
 
 
@@ -89,10 +91,27 @@ def _counted(w: Words, noun: Noun, modifier: str) -> Thing:
     return Thing(f"{number} {modifier}{unit}", again, noun.one, noun.kind, True, "they", number, unit, noun=noun.many)
 
 
+def _several(w: Words, kind: str) -> Thing:
+    """Two or three things named one after the other."""
+    nouns = {one.one: one for one in (words.noun(w, kind) for _ in range(w.pick((2, 2, 3))))}
+    if len(nouns) < 2 or any(one.mass or one.modifiers == "-" for one in nouns.values()):
+        return thing(w, kind)
+    first = next(iter(nouns.values()))
+    texts = []
+    for one in nouns.values():
+        modifier = w.pick(words.modifiers(one.modifiers, w.split)) + " " if w.chance(0.3) else ""
+        texts.append(article(modifier + one.one) if w.chance(0.75) else f"{w.pick(NUMBERS)} {one.many}")
+    bare = [f"the {one.one if texts[at].startswith('a') else one.many}" for at, one in enumerate(nouns.values())]
+    again = f"{', '.join(bare[:-1])} and {bare[-1]}"
+    return Thing(f"{', '.join(texts[:-1])} and {texts[-1]}", (again,), " and ".join(nouns), first.kind, True, "they")
+
+
 def thing(w: Words, kind: str) -> Thing:
     """A thing of a kind, with an article, a number or an owner."""
     if kind in ("person", "firm", "group") and w.chance(0.6):
         return somebody(w, {"person": "name", "firm": "firm", "group": "group"}[kind])
+    if w.chance(_LISTS) and kind not in _NO_LISTS:
+        return _several(w, kind)
     noun = words.noun(w, kind)
     choices = words.modifiers(noun.modifiers, w.split)
     modifier = w.pick(choices) + " " if choices and w.chance(0.6) else ""

@@ -241,7 +241,9 @@ def modifiers(name: str, split: str) -> tuple[str, ...]:
 
 # -- people ------------------------------------------------------------------------------------------------------------
 
-_HERS = frozenset("headmistress seamstress duchess countess princess widow schoolgirl chairwoman".split())
+_HERS = frozenset(
+    "chambermaid dairymaid governess housewife landlady laundress matron midwife nun policewoman postmistress soprano stuntwoman waitress dressmaker lacemaker mother-in-law grandmother bride bridesmaid barmaid great-aunt headmistress seamstress duchess countess princess widow schoolgirl chairwoman".split()
+)
 
 
 def pronoun_of(w: Words, name: str) -> str:
@@ -249,7 +251,21 @@ def pronoun_of(w: Words, name: str) -> str:
     last = name.split()[-1]
     if last in _HERS:
         return "she"
-    if last.endswith(("man", "master")) or last in ("butler", "admiral", "sexton"):
+    if last.endswith(("man", "master")) or last in (
+        "butler",
+        "admiral",
+        "sexton",
+        "monk",
+        "knight",
+        "squire",
+        "bishop",
+        "cardinal",
+        "tenor",
+        "boy",
+        "bellboy",
+        "nephew",
+        "godfather",
+    ):
         return "he"
     first = name.split()[0]
     if first in _words("female"):
