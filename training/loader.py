@@ -7,6 +7,7 @@ import os
 import queue
 import random
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from training.data.rendering import pieces, without_instructions
 from training.packing import Document, Packed, Packer, pack
 
 ROWS = 4  # rows that a worker packs at a time
+MOST_FAILED = 10  # conversations of a worker that could not be made, each of which it tells
 
 
 def document(encoder: tokenizers.Encoder, made: Any, *, short: bool = False) -> Document:
@@ -32,17 +34,22 @@ def _work(out: Any, path: Path, n_token: int, name: str, short: Any) -> None:
     os.nice(5)
     encoder, rng = tokenizers.load(path), random.Random(name)
     packer = Packer(ROWS, n_token, tokenizers.CONTROL.index(tokenizers.PAD), rng)
-    try:
-        while True:
+    failed = 0
+    while True:
+        try:
             made = document(encoder, example(rng, "train"), short=rng.random() < short.value)
-            if len(made.ids) > n_token:
-                continue
-            packed = packer.add(made)
-            if packed is not None:
-                out.put((packed.tokens, packed.roles, packed.first))
-    except Exception as reason:
-        out.put(reason)  # training would wait for ever
-        raise
+        except Exception as reason:  # one conversation in a million is no reason to lose a run, many are
+            traceback.print_exc()
+            failed += 1
+            if failed == MOST_FAILED:
+                out.put(reason)
+                raise
+            continue
+        if len(made.ids) > n_token:
+            continue
+        packed = packer.add(made)
+        if packed is not None:
+            out.put((packed.tokens, packed.roles, packed.first))
 
 
 class Loader:
