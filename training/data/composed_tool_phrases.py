@@ -11,7 +11,9 @@ from training.data.words import Phrases
 
 DOES = Phrases(
     "{V} {o}.", "{V} {o}", "{T} {o}.", "{T} {o}", "{I} {o}.", "Use this to {v} {o}.", "Tool to {v} {o}.", "For {i} {o}.",
-    "{T} {m}.", "{V} {m}", "Lets you {v} {m}.", "Useful when {o} must be {d}.", "Call this whenever {o} {has} to be {d}.",
+    "{T} {m}.", "{V} {m}", "Simple way to {v} {o}.", "With this tool you {v} {o}.", "Its job: {i} {o}.", "API for {i} {m}", "{T} {m} on request.",
+    "Run it when {o} {has} to be {d}.", "Whoever wants to {v} {o} needs this.", "Good for {i} {m}.", "Can {v} {o}.", "{O}, {d} at once.",
+    "Provides a way of {i} {m}.", "Given the details, {t} {o}.", "Tries to {v} {o}.", "Does one thing: {t} {o}.", "Lets you {v} {m}.", "Useful when {o} must be {d}.", "Call this whenever {o} {has} to be {d}.",
     "Used for {i} {m}.", "This function {t} {o}.", "Here {m} are {d}.", "{N}: {v}.", "Helps to {v} {o}.", "{O} {be} {d}.",
     "Makes it possible to {v} {m}", "A tool for {i} {m}.", "{M} can be {d} with this.", "Endpoint that {t} {o}.", "{v} {n}",
     "{O} can be {d} here.", "Call it to {v} {o}", "The user wants to {v} {o}.", "If somebody wants to {v} {o}.", "{v} {m}",
@@ -43,6 +45,15 @@ ACTIVE = Phrases(
     "You should {v} {o}{s}.", "Next step: {v} {o}{s}.", "To do: {v} {o}{s}", "I'm supposed to {v} {o}{s}.", "Who can {v} {o}{s}?",
     "What I need is to {v} {o}{s}.", "Hi! {V} {o}{s}, thanks.", "Do me a favour and {v} {o}{s}.", "Why don't you {v} {o}{s}?",
     "I promised to {v} {o}{s}.", "If you can, {v} {o}{s}.", "{V} {o}{s} right away.", "Kindly {v} {o}{s}.", "May I ask you to {v} {o}{s}?",
+    "I keep forgetting it, but I really have to {v} {o}{s}.", "They told me that you can {v} {o}{s}. Is that so? Then do it.",
+    "It says here that I should {v} {o}{s}.", "How long does it take to {v} {o}{s}? Please start.", "My plan for today: {v} {o}{s}.",
+    "Never mind the rest, {v} {o}{s}.", "Would you be able to {v} {o}{s}?", "I've no idea how to {v} {o}{s}, you do it.", "{V} {o}{s} asap",
+    "The time has come to {v} {o}{s}.", "If it isn't too much trouble, {v} {o}{s}.", "I'm calling because I want to {v} {o}{s}.",
+    "Can somebody {v} {o}{s}?", "Then {v} {o}{s}.", "It would save me a lot of time if you {v} {o}{s}.", "All I want is to {v} {o}{s}.",
+    "I tried to {v} {o}{s}, but it didn't work. Can you?", "There's one thing left to do: {v} {o}{s}.", "I dare you to {v} {o}{s}.",
+    "Be a dear and {v} {o}{s}.", "Does the system let you {v} {o}{s}? Try it.", "My assistant used to {v} {o}{s}, now you do.",
+    "Would you kindly {v} {o}{s}", "Good morning! Today we {v} {o}{s}.", "I'm ready to {v} {o}{s}.", "One more job: {v} {o}{s}.",
+    "I hope it is not too late to {v} {o}{s}.", "In the name of the whole office I ask you to {v} {o}{s}.", "Shall we {v} {o}{s}? Yes, do it.",
     "Before I go home I want to {v} {o}{s}.", "The customer on the phone asks us to {v} {o}{s}.", "It is my wish to {v} {o}{s}.",
 )  # fmt: skip
 PASSIVE = Phrases(
@@ -52,6 +63,10 @@ PASSIVE = Phrases(
     "{O} {be} waiting to be {d}{s}.", "It is about time that {o} got {d}{s}.", "{O} ought to be {d}{s}", "{O} needs to be {d}{s}.",
     "Why hasn't anybody {d} {o}{s}? Do it now.", "{O} to be {d}{s}, please.", "I would be glad to see {o} {d}{s}.", "{N} to be {d}{s}",
     "Make sure {o} {be} {d}{s}.", "As soon as {o} {be} {d}{s}, I can go home.", "What must be {d} {be} {o}{s}.", "My wish: {o} {d}{s}.",
+    "By tonight {o} must be {d}{s}.", "I was told that {o} would be {d}{s}.", "{O} {be} not {d} yet{s}, please change that.",
+    "How soon can {o} be {d}{s}?", "The rules say that {o} must be {d}{s}.", "It was decided that {o} {be} to be {d}{s}.",
+    "Do you think {o} can be {d} today{s}?", "{O} could do with being {d}{s}.", "Was {o} ever {d}{s}? I don't think so, please do it.",
+    "I can't rest until {o} {be} {d}{s}.", "The customer wants {o} {d}{s}.", "They promised me that {o} would be {d} by now{s}.",
     "I want to see {o} {d}{s}.", "Has anybody {d} {o}{s}? If not, please do.", "Let {o} be {d}{s}.", "{O} {has} not been {d} yet{s}. Do it!",
 )  # fmt: skip
 GERUND = Phrases(
@@ -115,6 +130,20 @@ QUESTIONS = {
         "I can't see where {o}{s} is.", "At which place is {o}{s}?", "Find out where {o}{s} is at the moment.",
     ),
 }  # fmt: skip
+#: The thing told from {x}, which is not meant; {X} begins with a capital.
+NOT_THING = Phrases(
+    "{V} {o}, not {x}{s}.", "Not {x}, {o} {has} to be {d}{s}.", "I don't mean {x}: {v} {o}{s}.", "{X} can wait, {v} {o}{s}.",
+    "Leave {x} alone and {v} {o}{s}.", "Please {v} {o} instead of {x}{s}.", "Forget {x}. {V} {o}{s}!", "{O}, not {x}: {v} {it}{s}.",
+    "Can you {v} {o} rather than {x}{s}?", "{X} {xbe} fine. But {o} must be {d}{s}.", "I said {o}, not {x}! {V} {it}{s}.",
+    "It isn't about {x}, it's about {o}: {v} {it}{s}.", "We have done that with {x}. Now {v} {o}{s}.", "After {x} comes {o}{s}. {V} {it}.",
+)  # fmt: skip
+#: The deed told from {y} (past {p}, done {z}, doing {j}), which is not meant.
+NOT_DEED = Phrases(
+    "Don't {y} {o}, {v} {it}{s}.", "I don't want {o} {z}, I want {it} {d}{s}.", "{O} {has} been {z} already. Now {v} {it}{s}.",
+    "Before {o} {be} {z}, {it} must be {d}{s}.", "We have {z} {o}. What's left is to {v} {it}{s}.", "Instead of {j} {o}, {v} {it}{s}.",
+    "{O} {be} not to be {z} but to be {d}{s}.", "{O} {has} just been {z}, so please {v} {it}{s}.", "Yesterday I {p} {o}, today I want {it} {d}{s}.",
+    "There is no need to {y} {o}, just {v} {it}{s}.", "{V} {o}{s}; {j} {it} is not necessary.", "Who {p} {o}? I only wanted {it} {d}{s}.",
+)  # fmt: skip
 #: What may stand before a request {r}; {l} begins with a small letter. {b} is why.
 BEFORE = Phrases(
     "{B}. {r}", "{B}. {r}", "{B}, so {l}", "{B}: {r}", "{B}. Therefore: {r}", "{B} - {l}", "You know that {b}. {r}", "{r} {B}.",

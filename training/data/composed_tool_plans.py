@@ -29,6 +29,7 @@ class Plan:
         key: By what the thing is found, or "".
         given: Its parameters.
         needs: What a request must say, so that it can mean none of the tools beside it.
+        beside: A tool beside it that it might be taken for.
         others: Words of the tools beside it that a request must not say in passing.
         verb: The verb that names it.
         told: The verb that describes it.
@@ -42,6 +43,7 @@ class Plan:
     key: str = ""
     given: list[Given] = field(default_factory=list)
     needs: frozenset[str] = frozenset((DEED, THING))
+    beside: Plan | None = None
     others: frozenset[str] = frozenset()
     verb: Verb | None = None
     told: Verb | None = None
@@ -104,8 +106,10 @@ def _slots(w: Words, plan: Plan, verb: Verb, *, asked: bool) -> dict[str, str]:
     }
 
 
-_PARTICLES = frozenset(("on", "off", "up", "out", "down", "away", "back", "over", "apart", "together", "aside", "in"))
-_WITH_OBJECT = re.compile(r"\{([vtidVTID])\} (\{o\}|\{it\}|\{m\}|this one|that|this)(?![a-z])")
+_PARTICLES = frozenset(
+    ("on", "off", "up", "out", "down", "away", "back", "over", "apart", "together", "aside", "in", "aloud")
+)
+_WITH_OBJECT = re.compile(r"\{([vtidyVTID])\} (\{o\}|\{it\}|\{m\}|this one|that|this)(?![a-z])")
 
 
 def _say(w: Words, template: str, slots: dict[str, str]) -> str:
@@ -263,6 +267,17 @@ def _sentence(w: Words, plan: Plan) -> Phrases:
     return said.GERUND if x < 0.48 else said.FRAGMENT if x < 0.6 else said.ACTIVE
 
 
+def _contrast(w: Words, plan: Plan, other: Plan, form: Phrases) -> tuple[Phrases, dict[str, str]]:
+    """A form that says, too, what is not meant, and its slots; the form given where that could not be told."""
+    if DEED in plan.needs and other.noun is plan.noun and other.quality == plan.quality:
+        verb = w.pick(other.deed.verbs) if w.chance(0.3) else other.own
+        return said.NOT_DEED, dict(y=verb.base, p=verb.past, z=verb.done, j=verb.ing)
+    if THING in plan.needs and other.deed is plan.deed and DEED not in plan.needs:
+        slots = _slots(w, other, plan.own, asked=True)
+        return said.NOT_THING, dict(x=slots["o"], X=slots["O"], xbe=slots["be"])
+    return form, {}
+
+
 def _because(w: Words, plan: Plan, request: str) -> str:
     why = w.tell(said.REASONS, p=w.first_name(), c=w.city(), k=w.between(4, 19))
     if plan.others & set(pieces(why)):
@@ -276,7 +291,11 @@ def _request(w: Words, plan: Plan, wanted: list[Parameter]) -> tuple[str, str]:
     verb = w.weighted((5, plan.own), (2, plan.told or plan.own), (3, w.pick(plan.deed.verbs)))
     inside, after = _values(w, plan, wanted)
     slots = _slots(w, plan, verb, asked=True)
-    template = w.template(_sentence(w, plan), rough=w.chance(0.5))
+    form = _sentence(w, plan)
+    if plan.beside and w.chance(0.09):
+        form, more = _contrast(w, plan, plan.beside, form)
+        slots |= more
+    template = w.template(form, rough=w.chance(0.5))
     request = _say(w, template, {**slots, "s": inside}) + after
     if w.chance(0.14):
         request = _because(w, plan, request)

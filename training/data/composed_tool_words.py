@@ -31,8 +31,10 @@ from training.data.words import Phrases, Words
 _NO_TOOLS = frozenset(
     (
         *("steal", "smuggle", "forge", "bribe", "burgle", "break into", "vandalise", "spy on", "bequeath", "kiss", "marry"),
-        *("divorce", "insult", "frighten", "annoy", "curse", "boo", "swallow", "lick", "bite", "tear up", "pawn", "forgive"),
+        *("divorce", "insult", "frighten", "annoy", "curse", "boo", "swallow", "lick", "scold", "tear up", "pawn", "forgive"),
         *("oppose", "laugh at", "vote against", "wrongly park", "secretly swap", "secretly mend", "jump over", "inherit"),
+        *("kidnap", "blackmail", "betray", "deceive", "outwit", "imprison", "banish", "gamble away", "hypnotise", "sting", "leak"),
+        *("wink at", "sit on", "bump into", "slip on", "misread", "misspell", "skate across", "tickle", "fell", "poach", "bite"),
     )
 )  # fmt: skip
 #: Kinds of nouns that programs work on; "any" is every noun.

@@ -183,6 +183,7 @@ def composed_tools(w: Words, n: int) -> list[Tool]:
     common = _parameters(w, plans[0])
     for plan in plans:
         plan.others = frozenset(set().union(*(_told(other) for other in plans if other is not plan)) - _told(plan))
+        plan.beside = w.pick([other for other in plans if other is not plan] or [None])
         if not plan.given:
             plan.given = _like(w, plan, common) if shared else _parameters(w, plan)
         for _ in range(20):
