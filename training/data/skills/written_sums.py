@@ -104,9 +104,7 @@ def _worked(x: int, sign: str, y: int) -> int | None:
 def _draw_other(w: Words, expression: str) -> tuple[dict[str, int], str, int]:
     """What `_draw` gives, for shapes it has no ranges for: fixed numbers, letters twice, the second sign first."""
     x, sign, y, second_sign, z = expression.replace("(", "").replace(")", "").split()
-    backwards = (
-        "(" not in expression and sign in "+-" and second_sign in "*/"
-    )  # a - b * c: the second sign is worked first
+    backwards = "(" not in expression and sign in "+-" and second_sign in "*/"  # as in a - b * c
     while True:
         numbers = {"a": w.between(2, 99), "b": w.between(2, 40), "c": w.between(2, 12)}
         if sign == "*" and y == "b":
