@@ -224,7 +224,7 @@ def questions(c: Pairs, plain: float = 0.3) -> list[list[Question]]:
     made = [asker.of(one) for one in c.events]
     spoken_of = [fact.subject.head for fact in c.facts if fact.subject]
     facts = [fact for fact in c.facts if fact.subject is None or spoken_of.count(fact.subject.head) == 1]
-    beside = [of_fact(c.w, c.sentences, fact) for fact in facts]
+    beside = [of_fact(c.w, asker, fact) for fact in facts]
     return [*made, [question for question in beside if question]]
 
 

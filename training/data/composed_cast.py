@@ -83,6 +83,7 @@ class Cast:
                 job = self.new(lambda: somebody(w, "role"))
                 text = job.noun
                 self.facts.append(Fact(one, ("What is {S} by profession?", "What is the job of {S}?", "What does {S} do for a living?", "What sort of work does {S} do?"), text, len(self.sentences)))  # fmt: skip
+                one.again = (*one.again, f"the {text}")
                 article = "an" if text[0] in "aeio" else "a"
                 return w.pick(
                     (

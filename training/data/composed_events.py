@@ -298,7 +298,7 @@ class Event:
 
 def event(w: Words, frame: Frame, subject: Thing, obj: Thing, tense: str, taken: set[str], most: int = 3) -> Event:
     """An event with at most so many circumstances; `taken` are those who and what is spoken of already."""
-    names = [name for name in sorted(taken) if name[:1].isupper() and " " in name]
+    names = [name for name in sorted(taken) if " " in name and all(part[0].isupper() for part in name.split())]
     found = _candidates(w, frame, tense, taken, names)
     parts: list[Part] = []
     wanted = min(most, w.pick((0, 1, 1, 1, 2, 2, 2, 3)))

@@ -15,6 +15,7 @@ from training.data.composed_wordings import (
     DEED,
     HOW_MANY,
     KIND_NOUNS,
+    NOMINAL,
     OBJECT,
     PASSIVE,
     PASSIVE_BY,
@@ -25,6 +26,7 @@ from training.data.composed_wordings import (
     WHAT_ALONE,
     WHICH,
     WHO_ALONE,
+    WHO_NOMINAL,
     WHOM,
     WHOSE,
     Wordings,
@@ -144,6 +146,7 @@ class Asker:
             "done": done,
             "did": one.does,
             "did_do": {"did": "did", "will": "will do"}.get(one.does, one.does),
+            "N": one.frame.noun,
             "n": one.object.noun,
             "u": one.object.unit,
         }
@@ -175,6 +178,8 @@ class Asker:
         phrases = SUBJECT
         if one.frame.alone:
             phrases = WHO_ALONE if one.subject.acts else WHAT_ALONE
+        elif one.frame.noun and one.tense == PAST and self.w.chance(0.25):
+            phrases = WHO_NOMINAL
         answer = self._where_it_stands(one, (one.subject.text, *one.subject.again), one.subject.text)
         short = "who" if one.subject.acts else "what"
         return self._made(one, phrases, answer, rest, short, "" if rest else self.w.pick(one.object.again))
@@ -249,7 +254,9 @@ class Asker:
         phrases = w.weighted((6, ACTIVE), (2, PASSIVE_BY), (2, PASSIVE)) if one.named else PASSIVE
         if one.frame.alone:
             phrases = ACTIVE
-        if phrases is not PASSIVE:
+        elif one.frame.noun and one.tense == PAST and part.role in ("time", "place") and w.chance(0.2):
+            phrases = NOMINAL
+        if phrases not in (PASSIVE, NOMINAL):
             known["subject"] = ""
         if not only(self.events, one, known | given):
             return None
@@ -264,15 +271,30 @@ class Asker:
         return [question for question in made if question is not None]
 
 
-def of_fact(w: Words, sentences: Sequence[str], fact: Fact) -> Question | None:
+def _by_deed(w: Words, asker: Asker, fact: Fact) -> str:
+    """Whom or what a fact is about, called by what was done; "" where there is no such deed."""
+    for one in w.shuffled(asker.events):
+        slots = asker.slots(one, "")
+        if one.subject is fact.about and one.named and only(asker.events, one, {"verb": "", "object": ""}):
+            who = w.pick(("the person who", "the one who")) if fact.about.kind in ("name", "role") else ""
+            return tidy(f"{who} {slots['v']} {slots['O']}") if who else ""
+        if one.object is fact.about and one.named and only(asker.events, one, {"verb": "", "subject": ""}):
+            kind = KIND_NOUNS.get(one.object.kind, "thing")
+            return f"the {kind} that {slots['S']} {slots['vs']}" if not one.object.acts else ""
+    return ""
+
+
+def of_fact(w: Words, asker: Asker, fact: Fact) -> Question | None:
     """A question for what is said beside the events."""
+    sentences = asker.sentences
     evidence = sentences[fact.sentence]
     answer = found(evidence, (fact.answer,))
     if not answer:
         return None
-    name = w.pick(fact.about.again)
+    ask = w.pick(fact.asks)
+    name = (_by_deed(w, asker, fact) if w.chance(0.3) and "'s" not in ask else "") or w.pick(fact.about.again)
     other = w.pick(fact.subject.again) if fact.subject else ""
-    text = capitalized(w.pick(fact.asks).format(S=name, O=name, X=other))
+    text = capitalized(ask.format(S=name, O=name, X=other))
     about = "" if found(evidence, fact.about.again) else found(" ".join(sentences), (fact.about.text,))
     return Question(text, answer, evidence, about)
 

@@ -191,6 +191,24 @@ ASKED_BY = {
     "price": ("+For how much", "+At what price", "+For what sum", "+For how much money"),
     "duration": ("+For how long", "+How long", "+For what length of time"),
 }  # fmt: skip
+WHO_NOMINAL = Wordings(
+    ("Who was responsible for the {N} of {O}{R}?",),
+    "Whose work was the {N} of {O}{R}?",
+    "By whom was the {N} of {O}{R} carried out?",
+    "Who carried out the {N} of {O}{R}?",
+    "Who was behind the {N} of {O}{R}?",
+    "To whom is the {N} of {O}{R} ascribed?",
+    "Tell me who took care of the {N} of {O}{R}.",
+)
+NOMINAL = Wordings(
+    ("{W} did the {N} of {O} take place{R}?",),
+    "{W} was the {N} of {O}{R}?",
+    "Tell me {wl} the {N} of {O} took place{R}.",
+    "Do you know {wl} the {N} of {O} happened{R}?",
+    "I would like to know {wl} the {N} of {O} took place{R}.",
+    "The {N} of {O} took place{R}, but {wl}?",
+    "According to the text, {wl} did the {N} of {O} take place{R}?",
+)
 WHO_ALONE = Wordings(
     ("Who {v}{R}?", "Who {v}{R}?"),
     "Who is it that {v}{R}?",

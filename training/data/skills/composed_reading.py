@@ -29,8 +29,10 @@ _FEWEST_WORDS = 22  # of a passage that is judged
 
 def _short(answer: str) -> str:
     """The words of an answer that are enough."""
+    for start in ("in order ", "so as "):
+        answer = answer.removeprefix(start).removeprefix(capitalized(start))
     first, _, rest = answer.partition(" ")
-    if first.lower() in ("the", "a", "an", "in", "on", "at", "because", "to", "some") and len(rest) > 3:
+    if first.lower() in ("the", "a", "an", "in", "on", "at", "because", "since", "as", "to", "some") and len(rest) > 3:
         return _short(rest)
     return answer
 
