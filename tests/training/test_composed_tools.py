@@ -40,6 +40,7 @@ def test_every_argument_is_in_the_request_and_fits_its_schema(split):
                 jsonschema.validate(value, p.schema)
                 named = spoken(p.name).lower() in tool.request.lower() or p.name.lower() in tool.request.lower()
                 assert named if isinstance(value, bool) else said(value, tool.request), (p.name, value, tool.request)
+                assert isinstance(value, bool) or said(value, tool.short), (p.name, value, tool.short)
 
 
 @pytest.mark.parametrize("split", SPLITS)

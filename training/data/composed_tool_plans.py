@@ -9,7 +9,8 @@ from typing import Any
 
 from training.data import composed_tool_phrases as said
 from training.data.composed_things import article
-from training.data.composed_tool_words import Deed, Given
+from training.data.composed_tool_values import Given
+from training.data.composed_tool_words import Deed
 from training.data.composed_words import Noun, Verb
 from training.data.parameters import Parameter, Tool, said_value, spoken
 from training.data.words import Phrases, Words
@@ -299,7 +300,8 @@ def _request(w: Words, plan: Plan, wanted: list[Parameter]) -> tuple[str, str]:
     request = _say(w, template, {**slots, "s": inside}) + after
     if w.chance(0.14):
         request = _because(w, plan, request)
-    return request, _say(w, "{v} {o}{s}", {**slots, "s": inside})
+    row = _in_a_row(w, [p.said for p in wanted])
+    return request, _say(w, "{v} {o}{s}", {**slots, "s": row})
 
 
 # -- tools -------------------------------------------------------------------------------------------------------------

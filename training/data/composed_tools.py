@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from training.data.composed_tool_plans import DEED, KEY, THING, Plan, finish, pieces, some_style, tool_of
+from training.data.composed_tool_values import Given, added, circumstance, identified, keys
 from training.data.composed_tool_words import (
     Deed,
-    Given,
-    added,
-    circumstance,
     deeds_for,
-    identified,
-    keys,
     some_deed,
     some_kind,
     some_noun,

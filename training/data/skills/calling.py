@@ -64,9 +64,13 @@ def _history(w: Words, chat: Chat, tools: list[Tool]) -> None:
             plain_turn(w, chat)
 
 
-def _again(w: Words, tool: Tool) -> Tool | None:
-    """Another request for the tool, where it can be asked anew."""
-    made: Tool | None = tool.extra["again"](w) if "again" in tool.extra else asked_again(w, tool)
+def asked_anew(w: Words, tool: Tool, *, clause: bool = False) -> Tool | None:
+    """Another request for the tool, where it can be asked anew.
+
+    Args:
+        clause: Whether it has to be a clause that others can be joined with.
+    """
+    made: Tool | None = tool.extra["again"](w) if "again" in tool.extra else asked_again(w, tool, clause=clause)
     return made
 
 
@@ -78,7 +82,7 @@ def further_turns(w: Words, chat: Chat, tools: list[Tool], newest: Tool, n: int)
         while w.chance(0.35):
             plain_turn(w, chat)
         x = w.rng.random()
-        again = follow_up(w, newest) if x < 0.3 else _again(w, newest) if x < 0.5 or not fresh else fresh.pop()
+        again = follow_up(w, newest) if x < 0.3 else asked_anew(w, newest) if x < 0.5 or not fresh else fresh.pop()
         if again is None:
             return
         newest = again
@@ -205,7 +209,7 @@ def _which(w: Words, skill: str, tools: list[Tool]) -> Example:
     chat.tools = Listing(w).specs(w.shuffled(tools))
     for at in range(1 if w.heldout else w.between(8, 16)):
         tool = w.pick(tools)
-        request = (_again(w, tool) or tool).request if at else tool.request
+        request = (asked_anew(w, tool) or tool).request if at else tool.request
         chat.user(w.ask(_NEXT_WHICH if at else _WHICH, r=request))
         chat.answer(tool.name)
     return chat.example(skill, heldout=w.heldout)

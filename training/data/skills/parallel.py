@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from training.data.composed_tools import composed_tools
 from training.data.example import Chat, Example
 from training.data.intents import INTENTS
 from training.data.parameters import Parameter, cased, listed
 from training.data.phrasing import joined_requests
-from training.data.skills.calling import call_turn, result_turn
+from training.data.skills.calling import asked_anew, call_turn, result_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.toolmaking import (
     Listing,
@@ -18,7 +19,7 @@ from training.data.toolmaking import (
     several_tools,
 )
 from training.data.words import Phrases, Words
-from training.data.written_tools import asked_again, calls_of_one, tool_result, written_tool
+from training.data.written_tools import calls_of_one, tool_result, written_tool
 
 _JOINS = Phrases(
     "{a} and {b}",
@@ -213,13 +214,28 @@ def parallel(w: Words) -> Example:
         fresh = any_tool(w)
         if all(fresh.name != tool.name and fresh.topic != tool.topic for tool in tools):
             tools.append(fresh)
+    return _in_one_turn(w, chat, "tool_parallel", tools, calls, request)
+
+
+def composed_parallel(w: Words) -> Example:
+    """Several calls in one turn, of tools that share a verb or a noun; now and then two of one tool."""
+    chat = chat_for(w, share=0.1)
+    chat.system(system_text(w, 0.3))
+    tools = composed_tools(w, w.pick((2, 3, 3, 4, 4, 5)))
+    calls = w.sample(tools, w.pick((2, 2, 2, 3)))
+    if calls[0].arguments and w.chance(0.2):
+        calls = [calls[0], *(made for _ in range(w.pick((1, 1, 2))) if (made := asked_anew(w, calls[0])))]
+    return _in_one_turn(w, chat, "parallel_composed", tools, calls)
+
+
+def _in_one_turn(w: Words, chat: Chat, skill: str, tools: list[Tool], calls: list[Tool], request: str = "") -> Example:
     chat.tools = Listing(w).specs(w.shuffled(tools))
     if not w.heldout and w.chance(0.15):
         plain_turn(w, chat)
     ask_for_all(w, chat, calls, request or _joined(w, calls))
     while not w.heldout and w.chance(0.65):
         answer_results(w, chat, calls)
-        again = [made for tool in w.sample(tools, 3) if (made := asked_again(w, tool, clause=True))]
+        again = [made for tool in w.sample(tools, 3) if (made := asked_anew(w, tool, clause=True))]
         if len(again) > 1:
             calls = again
             ask_for_all(w, chat, calls, _joined(w, calls))
@@ -228,7 +244,7 @@ def parallel(w: Words) -> Example:
             call_turn(w, chat, tool)
             result_turn(w, chat, tool)
             break
-    return chat.example("tool_parallel", heldout=w.heldout)
+    return chat.example(skill, heldout=w.heldout)
 
 
 def answer_results(w: Words, chat: Chat, calls: list[Tool]) -> None:
