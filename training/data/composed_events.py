@@ -73,6 +73,22 @@ _ORDER = (
 )
 
 
+#: Where one is on, not in.
+_SURFACES = frozenset("island beach hill moor lawn heath balcony veranda avenue path cycle footpath".split()) | {
+    *("playground", "campsite", "golf course", "cricket ground", "running track", "tennis court", "football pitch"),
+    *(
+        "cliff path",
+        "cycle path",
+        "bridge path",
+        "building site",
+        "racecourse",
+        "driveway",
+        "village green",
+        "allotment",
+    ),
+}
+
+
 def _slots(w: Words, text: str, names: Sequence[str]) -> str:
     return text.format(
         p=w.pick(names) if names and w.chance(0.2) else w.person(),
@@ -160,6 +176,8 @@ def _phrase(w: Words, preposition: str, kind: str, taken: set[str]) -> Part:
                 break
         assert made is not None
         text = made.text
+        if made.noun in _SURFACES and preposition in ("in", "into"):
+            preposition = preposition.replace("in", "on")
     return Part("phrase", f"{preposition} {text}", text, preposition, kind, made)
 
 
@@ -291,7 +309,8 @@ class Event:
         """Its circumstances in their order, each with a blank before it."""
         parts = sorted((part for part in self.parts if part.role != without), key=lambda part: _ORDER.index(part.role))
         for at in range(len(parts) - 1):
-            if {parts[at].role, parts[at + 1].role} == {"place", "time"} and w.chance(0.4):
+            short = parts[at + 1].role == "time" and len(parts[at + 1].text.split()) <= 4
+            if parts[at].role == "place" and short and w.chance(0.4):
                 parts[at], parts[at + 1] = parts[at + 1], parts[at]
         return "".join(f" {part.text}" for part in parts)
 

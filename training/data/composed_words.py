@@ -44,7 +44,7 @@ def roles(split: str) -> tuple[str, ...]:
 
 # -- verbs -------------------------------------------------------------------------------------------------------------
 
-_DOUBLED = frozenset("cut put run set let shut win get dig hit forget begin sit quit".split())
+_DOUBLED = frozenset("bid spin swim wed cut put run set let shut win get dig hit forget begin sit quit".split())
 _VOWELS = "aeiou"
 _ADVERBS = ("secretly", "wrongly", "narrowly")
 
