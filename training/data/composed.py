@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from training.data import composed_words as words
 from training.data.composed_events import NEXT, PAST, USUAL, Event, Part
 from training.data.composed_questions import Asker, missing, of_fact
 from training.data.composed_sentences import Composer
-from training.data.composed_things import Thing, heads, somebody
+from training.data.composed_things import Thing, somebody
 from training.data.prose import Passage, Question
 from training.data.words import MONTHS, WEEKDAYS, Words
 
@@ -186,11 +189,12 @@ def _stated(c: Pairs) -> None:
         c.tell(f"{subject} {c.fact(one)}", alone=one if one.acts else None)
 
 
-def compose(w: Words, n_sentences: int, like: list[Event] | None = None) -> Pairs:
-    """A passage of so many sentences; with events to be mistaken for those of another one."""
-    c = Pairs(w, like[0].tense if like else w.weighted((8, PAST), (1, NEXT), (1, USUAL)), like or [])
-    for one in like or ():
-        c.taken |= heads(one.subject) | heads(one.object)
+def compose(w: Words, n_sentences: int, like: Pairs | None = None) -> Pairs:
+    """A passage of so many sentences; one that is easily mistaken for another one, which it does not repeat."""
+    tense = like.tense if like else w.weighted((8, PAST), (1, NEXT), (1, USUAL))
+    c = Pairs(w, tense, list(like.events) if like else [])
+    if like:
+        c.taken |= like.taken
     if c.tense != USUAL and not like and w.chance(0.12):
         c.author = Thing(
             "I", ("the author", "the narrator", "the writer", "the author of the text"), "I", "name", pronoun="I"
@@ -216,6 +220,20 @@ def compose(w: Words, n_sentences: int, like: list[Event] | None = None) -> Pair
             alone = one.named and one.subject.acts and not others and name not in ("reported", "contrasted")
             c.tell(text, one, alone=one.subject if alone else None, plain=name in ("active", "passive"))
     return c
+
+
+def joined(parts: Sequence[Pairs]) -> Pairs:
+    """Some passages as one, to be asked about together."""
+    out = Pairs(parts[0].w, parts[0].tense)
+    for part in parts:
+        begin = len(out.sentences)
+        out.sentences += part.sentences
+        out.facts += [replace(fact, sentence=fact.sentence + begin) for fact in part.facts]
+        out.events += [replace(one, sentence=one.sentence + begin) for one in part.events]
+        out.decoys += part.decoys
+        out.seen += part.seen
+        out.taken |= part.taken
+    return out
 
 
 def questions(c: Pairs, plain: float = 0.3) -> list[list[Question]]:

@@ -112,6 +112,8 @@ class Cast:
     def can_state(self, one: Thing) -> bool:
         """Whether there is something to say of it beside the events."""
         name = _FACTS.get(one.kind, "")
+        if any(one is other.subject or one is other.object for other in self.like):
+            return False
         if not name or one.plural or one.text == one.noun or (name == "firm_fact" and one.noun):
             return False
         return self.tense == PAST or name not in ("event_fact", "plan_fact")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from ds4_core.chat.relevance import RELEVANCE_PROMPT
-from training.data.composed import Pairs, as_passage, compose
-from training.data.composed_events import Event
+from training.data.composed import Pairs, as_passage, compose, joined
 from training.data.composed_questions import Asked
 from training.data.composed_wordings import OTHER, SHORT
 from training.data.example import Chat, Example
-from training.data.passages import Reading, laid_out, points_back
+from training.data.passages import Reading, headed, laid_out, points_back
 from training.data.prompts import qa_messages
 from training.data.prose import Passage, Question, capitalized
 from training.data.skills.judging import NO, YES, Fact, Told
@@ -24,6 +23,7 @@ from training.data.words import Words
 
 _REFUSALS = 0.12  # of the questions
 _FOLLOWED = 0.3  # of the questions
+_SEVERAL = 0.25  # of the contexts are several passages that are alike
 _FEWEST_WORDS = 22  # of a passage that is judged
 
 
@@ -119,11 +119,18 @@ def _conversation(w: Words, chat: Chat, made: Pairs, one: Reading, context: str,
 def composed_prose(w: Words) -> Example:
     """Questions on one passage, one after the other."""
     chat = chat_for(w, share=0.14)
-    made = compose(w, w.between(3, 12))
-    one = as_reading(as_passage(made), _topic(w, made))
+    parts = [compose(w, w.between(3, 12))]
+    if w.chance(_SEVERAL):
+        parts = [compose(w, w.between(2, 6))]
+        parts += [compose(w, w.between(2, 5), parts[0]) for _ in range(w.pick((1, 1, 2)))]
+    made = joined(w.shuffled(parts))
+    one = as_reading(as_passage(made), _topic(w, parts[0]))
     if not one.questions:
         return composed_prose(w)
-    _conversation(w, chat, made, one, laid_out(w, one), 1 if w.heldout else w.between(4, 10))
+    context = laid_out(w, one)
+    if len(parts) > 1:
+        context = headed(w, [(_topic(w, part), " ".join(part.sentences)) for part in w.shuffled(parts)])
+    _conversation(w, chat, made, one, context, 1 if w.heldout else w.between(4, 10))
     return chat.example("composed_prose", heldout=w.heldout)
 
 
@@ -131,7 +138,7 @@ def composed_prose(w: Words) -> Example:
 class _Composed(Told):
     """A composed text that knows its events."""
 
-    events: list[Event] = field(default_factory=list)
+    made: Pairs | None = None
 
     @property
     def text(self) -> str:
@@ -144,7 +151,7 @@ def _alone(question: Question) -> bool:
     return not points_back(question.text) and not (isinstance(question, Asked) and question.short == "do")
 
 
-def _told(w: Words, like: list[Event] | None = None) -> _Composed:
+def _told(w: Words, like: Pairs | None = None) -> _Composed:
     """A text; one that is easily mistaken for another one with its events."""
     while True:
         made = compose(w, w.pick((2, 3, 3, 4)) if w.heldout else w.pick((1, 1, 2, 2, 3)), like)
@@ -158,7 +165,7 @@ def _told(w: Words, like: list[Event] | None = None) -> _Composed:
         fewest = _FEWEST_WORDS if w.heldout else 10
         if facts and made.events and sum(len(sentence.split()) for sentence in passage.sentences) >= fewest:
             sentences = [(" ", sentence) for sentence in passage.sentences]
-            return _Composed("", sentences, facts, passage.missing, made.events)
+            return _Composed("", sentences, facts, passage.missing, made)
 
 
 def _without(told: _Composed, fact: Fact) -> str:
@@ -193,7 +200,7 @@ def composed_relevance(w: Words) -> Example:
     out: dict[tuple[str, str], bool] = {}  # none twice: the second answer could be copied
     while len(out) < wanted:
         told, stranger = _told(w), _told(w)
-        rivals = [_told(w, told.events) for _ in range(1 if w.heldout else 2)]
+        rivals = [_told(w, told.made) for _ in range(1 if w.heldout else 2)]
         for _ in range(1 if w.heldout else w.between(2, 6)):
             query, text, helps = _judged(w, told, rivals, stranger)
             out.setdefault((query, text), helps)
