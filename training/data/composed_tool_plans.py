@@ -208,7 +208,9 @@ def _description(w: Words, plan: Plan, tells: frozenset[str]) -> str:
     full = plan.needs <= tells
     if full and w.chance(0.1):
         return ""
-    plan.told = verb = plan.own if w.chance(0.55) else w.pick(plan.deed.verbs)
+    plan.told = verb = (
+        plan.own if w.chance(0.55) else w.pick([one for one in plan.deed.verbs if not _long(one)] or [plan.own])
+    )
     slots = _slots(w, plan, verb, asked=False)
     if full and w.chance(0.12):
         half = said.HALF_THING if DEED in tells and w.chance(0.5) else said.HALF_DEED
@@ -251,14 +253,21 @@ def _values(w: Words, plan: Plan, wanted: list[Parameter]) -> tuple[str, str]:
     return "", w.tell(said.TAILS, q=row, Q=row if pair.startswith("{v}") else _capital(row))
 
 
-def _sentence(w: Words, plan: Plan) -> Phrases:
+def _long(verb: Verb) -> bool:
+    """Whether it has its own object: "keep an eye on"."""
+    return len(verb.base.split()) > 2 and "@" not in verb.base
+
+
+def _sentence(w: Words, plan: Plan, verb: Verb) -> Phrases:
     """A form for a request that says what it needs to."""
     if plan.needs == {THING} and w.chance(0.22):
         return said.THING
-    if plan.needs == {DEED} and w.chance(0.22):
+    if plan.needs == {DEED} and not _long(verb) and w.chance(0.22):
         return said.VERB
     if plan.deed.question and w.chance(0.35):
         return said.QUESTIONS[plan.deed.question]
+    if _long(verb):
+        return said.GERUND if w.chance(0.2) else said.ACTIVE
     x = w.rng.random()
     if plan.deed.noun and x < 0.15:
         return said.DEED
@@ -292,7 +301,7 @@ def _request(w: Words, plan: Plan, wanted: list[Parameter]) -> tuple[str, str]:
     verb = w.weighted((5, plan.own), (2, plan.told or plan.own), (3, w.pick(plan.deed.verbs)))
     inside, after = _values(w, plan, wanted)
     slots = _slots(w, plan, verb, asked=True)
-    form = _sentence(w, plan)
+    form = _sentence(w, plan, verb)
     if plan.beside and w.chance(0.09):
         form, more = _contrast(w, plan, plan.beside, form)
         slots |= more

@@ -47,8 +47,8 @@ _ALIKE = tuple(
         "analyze, review, inspect, validate, examine, study, diagnose, investigate, monitor, watch, observe, test, survey",
         "estimate, predict, foresee, guess, calculate", "lock, close, block, lock up, bar, close off, close down",
         "switch on, activate, start, launch", "switch off, deactivate, stop, pause, end, abandon, cancel, disband",
-        "repair, restore, patch up, upgrade, adjust, configure, tune, replace", "look up, get, read",
-        "hide, bury, lock up, store, cover, shelter, keep, archive, put away", "track, locate, follow, search, monitor",
+        "repair, restore, patch up, upgrade, adjust, configure, tune, replace", "listen to, play, watch, sing, perform",
+        "hide, bury, lock up, store, cover, shelter, keep, archive, put away", "track, locate, follow, monitor", "find, search, locate", "get, look up, fetch, show, check, view, read, describe, watch, open",
         "demolish, destroy, break, dismantle, damage, remove, take down, delete, uninstall, saw up",
         "give, donate, present, offer, award, lend, hand over, share, deliver, bring, pay, tip",
         "carry, transport, push, pull, lift, drop, roll, throw, move, load, haul, kick",
@@ -78,7 +78,7 @@ class Deed:
         verbs: The verb and those that mean the same.
         kinds: Kinds of nouns it is done to.
         phrases: Prepositions with the kind of what follows.
-        flags: "p" done to many, "c" it makes something.
+        flags: "p" done to many, "c" it makes something, "k" programs do it everywhere.
         question: "list", "count", "get", "check", "where" if it is asked for by a question of that kind.
         noun: The name of the deed, or "".
     """
@@ -138,7 +138,15 @@ def deeds_for(split: str, kind: str) -> tuple[Deed, ...]:
 
 def some_deed(w: Words) -> Deed:
     """Something that is done, mostly by programs."""
-    return w.pick(_deeds(w.split)[0 if w.chance(0.62) else 1])
+    common = _common(w.split)
+    if common and w.chance(0.25):
+        return w.pick(common)
+    return w.pick(_deeds(w.split)[0 if w.chance(0.55) else 1])
+
+
+@lru_cache(maxsize=2)
+def _common(split: str) -> tuple[Deed, ...]:
+    return tuple(deed for deed in _deeds(split)[0] if "k" in deed.flags)
 
 
 def some_kind(w: Words, at_least: int) -> str:

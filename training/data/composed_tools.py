@@ -75,7 +75,10 @@ def _nouns(w: Words, kinds: tuple[str, ...], n: int) -> list[Noun]:
 
 def _deeds(w: Words, kind: str, n: int) -> list[Deed]:
     out: list[Deed] = []
-    for one in w.shuffled(deeds_for(w.split, kind)):
+    shuffled = w.shuffled(deeds_for(w.split, kind))
+    if w.chance(0.4):
+        shuffled.sort(key=lambda deed: "k" not in deed.flags)
+    for one in shuffled:
         if len(out) < n and not any(one.resembles(other) for other in out):
             out.append(one)
     return out
