@@ -74,6 +74,9 @@ GERUND = Phrases(
     "I'm thinking of {i} {o}{s}.", "Time for {i} {o}{s}.", "My next task is {i} {o}{s}.", "I need help with {i} {o}{s}.",
     "{I} {o}{s} is what I need.", "I insist on {i} {o}{s}.", "Can you help me with {i} {o}{s}?", "There is no way around {i} {o}{s}.",
     "I'm interested in {i} {o}{s}.", "{O} {needs} {i}{s}.", "Today's job: {i} {o}{s}.", "I suggest {i} {o}{s}.", "Please try {i} {o}{s}.",
+    "Nobody likes {i} {o}{s}, but it has to be.", "I'm in charge of {i} {o}{s}.", "Thanks for {i} {o}{s}.", "I'd suggest {i} {o} now{s}.",
+    "They pay me for {i} {o}{s}. Help me!", "Is {i} {o}{s} possible?", "{I} {o}{s}: can you do that?", "Let's begin by {i} {o}{s}.",
+    "I count on you for {i} {o}{s}.", "{I} {o}{s} is on my list for today.", "What do you think about {i} {o}{s}? I'm for it.",
     "We are in favour of {i} {o}{s}.", "I can't get around {i} {o}{s}.", "I've been putting off {i} {o}{s}, please do it.",
     "Instead of talking about it, start {i} {o}{s}.", "This is about {i} {o}{s}.", "{i} {o}{s}, please",
 )  # fmt: skip
@@ -94,6 +97,8 @@ THING = Phrases(
     "{O}{s}, please.", "I need {o}{s}.", "It's about {o}{s}.", "What about {o}{s}?", "{O}{s}?", "Take care of {o}{s}.", "{n}{s}",
     "Do it for {o}{s}.", "{N}{s}!", "I've got a question about {o}{s}.", "Could you see to {o}{s}?", "And {o}{s}?", "Now {o}{s}.",
     "This time it's {o}{s}.", "I was thinking of {o}{s}.", "Deal with {o}{s}.", "My request is about {o}{s}.", "{O}{s}. Thanks!",
+    "Next in line: {o}{s}.", "{O}{s}, if you don't mind.", "Who cares for {o}{s}? You do.", "Don't leave out {o}{s}.", "Then {o}{s}.",
+    "There's also {o}{s}.", "My problem is {o}{s}.", "You may begin with {o}{s}.", "Only {o}{s}, nothing else.", "We still need {o}{s}.",
     "The same with {o}{s}.", "It should be {o}{s}.", "Please do what has to be done with {o}{s}.", "Would you look after {o}{s}?",
     "Let's turn to {o}{s}.", "{N}: go ahead{s}.", "I'd be happy about {o}{s}.", "Something has to happen with {o}{s}.", "I want {o}{s}",
 )  # fmt: skip
@@ -156,6 +161,11 @@ REASONS = Phrases(
     "{p} asked me for it", "{p} just called", "I'm sitting in a train to {c}", "{p} from {c} is here", "{p} is waiting for it",
     "I'll be in {c} tomorrow", "we are short of people today", "I have no idea how this works", "my hands are full", "it can't wait",
     "{p} insists on it", "I was away for {k} days", "this is the {k}th time that somebody asks", "{p} wants it done by noon",
+    "the system was down until now", "my laptop broke yesterday", "the auditors come tomorrow", "we open in an hour", "it was overlooked",
+    "the phone doesn't stop ringing", "I made a mistake earlier", "there has been a change of plan", "somebody complained about it",
+    "my manager keeps asking for it", "we ran out of time", "the deadline is close", "I've read the instructions twice", "it rains here",
+    "{p} will be angry otherwise", "{p} left a note on my desk", "in {c} they do it every day", "{p} and I agreed on it at lunch",
+    "the people in {c} are getting impatient", "{p} says it is easy", "only {k} minutes are left", "{p} taught me how, but I forgot",
     "I have {k} other things to do", "the office in {c} wants it", "it was agreed with {p}", "{p} can't do it today",
 )  # fmt: skip
 TAILS = Phrases(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from training.data.composed_tool_plans import DEED, KEY, THING, Plan, finish, pieces, some_style, tool_of
 from training.data.composed_tool_values import Given, added, circumstance, identified, keys
@@ -164,12 +165,21 @@ def _told(plan: Plan) -> set[str]:
     )
 
 
-def _like(w: Words, plan: Plan, common: list[Given]) -> list[Given]:
-    """The parameters of another tool, for a plan beside it: only what identifies its thing has another name."""
+def _like(w: Words, plan: Plan, first: Plan, common: list[Given]) -> list[Given]:
+    """The parameters of the first tool, for a plan beside it: what identifies its thing has another name."""
+    rest = [_about(given, first.noun.one, plan.noun.one) for given in common[1:]]
     if plan.many or plan.noun.modifiers == "-" or not common:
-        return common[1:]
+        return rest
     own = identified(w, plan.noun, makes=plan.makes)
-    return [own, *(given for given in common[1:] if given.name != own.name)]
+    return [own, *(given for given in rest if given.name != own.name)]
+
+
+def _about(given: Given, was: str, noun: str) -> Given:
+    """A parameter whose description speaks of another noun."""
+    text = given.schema.get("description", "")
+    if was not in text:
+        return given
+    return replace(given, schema={**given.schema, "description": text.replace(was, noun)})
 
 
 def composed_tools(w: Words, n: int) -> list[Tool]:
@@ -184,7 +194,7 @@ def composed_tools(w: Words, n: int) -> list[Tool]:
         plan.others = frozenset(set().union(*(_told(other) for other in plans if other is not plan)) - _told(plan))
         plan.beside = w.pick([other for other in plans if other is not plan] or [None])
         if not plan.given:
-            plan.given = _like(w, plan, common) if shared else _parameters(w, plan)
+            plan.given = _like(w, plan, plans[0], common) if shared else _parameters(w, plan)
         for _ in range(20):
             finish(w, plan, style if w.chance(0.9) else some_style(w))
             if sum(other.name == plan.name for other in plans) == 1:
