@@ -111,6 +111,20 @@ VERB = Phrases(
     "Now {they} should be {d}{s}.", "Time to {v}{s}.", "How about {i} {it}{s}?", "You can {v} {it} now{s}.", "I insist on {i} {it}{s}.",
     "{They} needn't wait, {v} {it}{s}.", "{V} {it}, will you{s}?", "It's getting late, {v} {it}{s}.",
 )  # fmt: skip
+#: Of what is looked up, without a verb for it.
+DOES_INFO = Phrases(
+    "Returns the {n}.", "The {n}.", "Current {n}", "Gives the {n}.", "Tells the {n}.", "Answers questions about the {n}.", "Knows {m}.",
+    "Source of {m}.", "Returns {m}", "Provides the {n}.", "The latest {n}.", "Information about the {n}", "What the {n} is.",
+    "Outputs the {n}.", "Reports the {n}.",
+)  # fmt: skip
+ASKED_INFO = Phrases(
+    "What is the {n}{s}?", "What's the {n}{s}?", "Tell me the {n}{s}.", "Do you know the {n}{s}?", "I need the {n}{s}.", "{N}{s}?",
+    "What is the current {n}{s}?", "Can you tell me the {n}{s}?", "I'd like to know the {n}{s}.", "Any news about the {n}{s}?",
+    "What does the {n} say{s}?", "I'm curious about the {n}{s}.", "The {n}{s}, please.", "What about the {n}{s}?", "{n}{s}",
+    "I was wondering what the {n} is{s}.", "Give me the latest {n}{s}.", "How is the {n}{s}?", "Let me know the {n}{s}.",
+    "My question is about the {n}{s}.", "Could I have the {n}{s}?", "What do you know about the {n}{s}?", "Find out the {n}{s}.",
+    "Is there anything new about the {n}{s}?", "Remind me of the {n}{s}.", "The {n} interests me{s}.", "Have you got the {n}{s}?",
+)  # fmt: skip
 QUESTIONS = {
     "list": Phrases(
         "Which {m} are there{s}?", "What {m} do we have{s}?", "Which {m} do you know of{s}?", "Tell me which {m} exist{s}.",

@@ -62,6 +62,11 @@ class Plan:
         return "c" in self.deed.flags
 
     @property
+    def informs(self) -> bool:
+        """Whether it tells something that one asks for by "what is"."""
+        return self.deed.question == "get" and self.noun.kind in ("info", "money", "health") and not self.many
+
+    @property
     def own(self) -> Verb:
         """The verb that names it."""
         return self.verb or self.deed.verbs[0]
@@ -215,8 +220,9 @@ def _description(w: Words, plan: Plan, tells: frozenset[str]) -> str:
     if full and w.chance(0.12):
         half = said.HALF_THING if DEED in tells and w.chance(0.5) else said.HALF_DEED
         return _say(w, w.template(half, rough=False), slots)
-    deed = plan.deed.noun and w.chance(0.2)
-    text = _say(w, w.template(said.DOES_DEED if deed else said.DOES, rough=False), slots)
+    form = said.DOES_DEED if plan.deed.noun and w.chance(0.2) else said.DOES
+    form = said.DOES_INFO if plan.informs and w.chance(0.5) else form
+    text = _say(w, w.template(form, rough=False), slots)
     if plan.key:
         text = f"{text.rstrip('.')} by {w.pick(('', 'its ', 'the ', 'their '))}{plan.key}{'.' if text.endswith('.') else ''}"
     if w.chance(0.22):
@@ -264,6 +270,8 @@ def _sentence(w: Words, plan: Plan, verb: Verb) -> Phrases:
         return said.THING
     if plan.needs == {DEED} and not _long(verb) and w.chance(0.22):
         return said.VERB
+    if plan.informs and w.chance(0.6):
+        return said.ASKED_INFO
     if plan.deed.question and w.chance(0.35):
         return said.QUESTIONS[plan.deed.question]
     if _long(verb):

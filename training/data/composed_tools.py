@@ -24,9 +24,9 @@ from training.data.words import Words
 def _parameters(w: Words, plan: Plan) -> list[Given]:
     """Parameters that suit the plan: what identifies its thing, its frame's, and further ones."""
     out: list[Given] = []
-    n = w.pick((0, 1, 1, 1, 2, 2, 2, 3, 3, 4))
+    n = w.pick((0, 0, 0, 1, 1, 2) if plan.many else (0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4))
     used = set()
-    if n and not plan.many and plan.noun.modifiers != "-" and w.chance(0.75):
+    if n and not plan.many and plan.noun.modifiers != "-" and w.chance(0.2 if plan.noun.kind == "info" else 0.75):
         out.append(identified(w, plan.noun, makes=plan.makes))
         used = {out[0].name, " id", " name"}
     for preposition, kind in w.shuffled(plan.deed.phrases):
