@@ -34,6 +34,8 @@ HALF_DEED = Phrases("{T} it.", "{V}.", "For {i}.", "{I}", "Use it to {v} things.
 
 #: Sentences around the bare verb.
 ACTIVE = Phrases(
+    "{V} {o}{s}.", "{V} {o}{s}.", "{V} {o}{s}.", "{V} {o}{s}.", "{V} {o}{s}.", "{V} {o}{s}.", "{V} {o}{s}", "{V} {o}{s}", "{v} {o}{s}",
+    "Please {v} {o}{s}.", "Please {v} {o}{s}", "Can you {v} {o}{s}?", "Can you {v} {o}{s}?", "Could you {v} {o}{s}?", "{V} {o}{s}!", "{v} {o}{s}",
     "{V} {o}{s}.", "{V} {o}{s}", "{v} {o}{s}", "{V} {o}{s}!", "Please {v} {o}{s}.", "{V} {o}{s}, please.", "Can you {v} {o}{s}?",
     "Could you {v} {o}{s}?", "Would you {v} {o}{s} for me?", "I want to {v} {o}{s}.", "I need to {v} {o}{s}", "I'd like to {v} {o}{s}.",
     "I have to {v} {o}{s}.", "We must {v} {o}{s}.", "Help me {v} {o}{s}.", "Go ahead and {v} {o}{s}.", "It's time to {v} {o}{s}.",
@@ -55,7 +57,7 @@ ACTIVE = Phrases(
     "Would you kindly {v} {o}{s}", "Good morning! Today we {v} {o}{s}.", "I'm ready to {v} {o}{s}.", "One more job: {v} {o}{s}.",
     "I hope it is not too late to {v} {o}{s}.", "In the name of the whole office I ask you to {v} {o}{s}.", "Shall we {v} {o}{s}? Yes, do it.",
     "Before I go home I want to {v} {o}{s}.", "The customer on the phone asks us to {v} {o}{s}.", "It is my wish to {v} {o}{s}.",
-)  # fmt: skip
+).always("{V} {o}{s}.", "{V} {o}{s}", "Please {v} {o}{s}.", "Can you {v} {o}{s}?", "{v} {o}{s}")  # fmt: skip
 PASSIVE = Phrases(
     "{O} {has} to be {d}{s}.", "{O} must be {d}{s}.", "{O} should be {d}{s}.", "I want {o} {d}{s}.", "I want {o} to be {d}{s}.",
     "I'd like to have {o} {d}{s}.", "We need {o} {d}{s}.", "Please get {o} {d}{s}.", "Can {o} be {d}{s}?", "Could {o} be {d}{s}, please?",
