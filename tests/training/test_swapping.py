@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 
+import jsonschema
 import pytest
 
 from training.data.passages import read
-from training.data.swapping import Swap
+from training.data.swapping import Swap, swapped_tool
 from training.data.words import Words
+from training.data.written import lines
+from training.data.written_tools import written_tool
 
 
 def words(seed: int, split: str = "train") -> Words:
@@ -44,3 +47,16 @@ def test_answers_stand_in_the_passage(split: str) -> None:
         assert one.questions
         assert all(question.answer in one.text for question in one.questions)
         assert all(question.evidence in one.text for question in one.questions)
+
+
+def test_a_tool_with_other_nouns_takes_the_arguments_of_its_schema() -> None:
+    w = words(2)
+    changed = 0
+    for line in lines("tools"):
+        other = swapped_tool(w, line)
+        changed += other["name"] != line["name"]
+        tool = written_tool(w, other)
+        for parameter in tool.parameters:
+            if parameter.name in tool.arguments:
+                jsonschema.validate(tool.arguments[parameter.name], parameter.schema)
+    assert changed > 300

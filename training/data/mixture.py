@@ -50,6 +50,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "tool_forced": (0.15, calling.forced),
     "no_tool": (9, calling.no_tool),
     "tool_parallel": (12, parallel.parallel),
+    "parallel_composed": (3, parallel.composed_parallel),
     "result_several": (2, parallel.several_results),
     "result_answer": (3, results.from_result),
     "result_error": (1.5, results.from_error),

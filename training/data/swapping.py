@@ -110,7 +110,9 @@ def _variant(line: Line, number: int) -> Line:
     w = Words(random.Random(f"{line['name']}/{number}"), "train")
     defined = " ".join(_PART.findall(line["name"])) + " " + _said_by(line["does"])
     asked = _said_by([line["requests"], line.get("clauses", [])]).lower()
-    swap = Swap(w, " ".join(word for word in _WORD.findall(defined.lower()) if word in asked), 0.8)
+    choices = " ".join(strings_of([spec.get("schema", {}) for spec in line["params"].values()])).lower()
+    shared = [word for word in _WORD.findall(defined.lower()) if word in asked and word not in choices]
+    swap = Swap(w, " ".join(shared), 0.8)
     data = dict(line.data)
     for part in ("does", "requests", "clauses", "twice", "results", "errors", "follow"):
         if part in data:
@@ -118,7 +120,7 @@ def _variant(line: Line, number: int) -> Line:
     data["name"] = _in_name(swap, line["name"])
     data["also"] = [_in_name(swap, name) for name in line.get("also", [])]
     data["params"] = {
-        own: {key: _in_templates(swap, item) if key in ("say", "schema") else item for key, item in spec.items()}
+        own: {key: _in_templates(swap, item) if key == "say" else item for key, item in spec.items()}
         for own, spec in line["params"].items()
     }
     return Line(data, "", whole=True)
