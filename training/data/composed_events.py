@@ -319,7 +319,7 @@ def event(w: Words, frame: Frame, subject: Thing, obj: Thing, tense: str, taken:
     """An event with at most so many circumstances; `taken` are those who and what is spoken of already."""
     names = [name for name in sorted(taken) if " " in name and all(part[0].isupper() for part in name.split())]
     found = _candidates(w, frame, tense, taken, names)
-    parts: list[Part] = []
+    parts: list[Part] = [found.pop("phrase")] if "p" in frame.flags and "phrase" in found else []
     wanted = min(most, w.pick((0, 1, 1, 1, 2, 2, 2, 3)))
     while found and len(parts) < wanted:
         role = w.weighted(*((_LIKELY.get(name, 1.0), name) for name in found))

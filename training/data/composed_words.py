@@ -111,7 +111,7 @@ class Frame:
         objects: Kinds of nouns.
         phrases: Prepositions with the kind of what follows.
         flags: "F" firms do it too, "i" with an instrument, "b" for somebody, "$" for a price, "d" it takes time, "l" it
-            lasts, "x" it is not done on purpose.
+            lasts, "x" it is not done on purpose, "p" a phrase is never left out.
         noun: The name of the deed, "repair", or "".
         alone: Whether there is no object; `objects` are kinds of subjects then.
     """
