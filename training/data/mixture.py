@@ -70,7 +70,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "refine": (1.5, context.refine),
     "long_context": (0.6, context.long_document),
     "composed_prose": (13, composed_reading.composed_prose),
-    "composed_relevance": (2, composed_reading.composed_relevance),
+    "composed_relevance": (3, composed_reading.composed_relevance),
     "read_prose": (15, reading.read_prose),
     "read_several": (5, reading.read_several),
     "read_result": (4, reading.read_result),
