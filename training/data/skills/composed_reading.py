@@ -13,12 +13,9 @@ from training.data.example import Chat, Example
 from training.data.passages import Reading, headed, laid_out, points_back
 from training.data.prompts import qa_messages
 from training.data.prose import Passage, Question, capitalized
-from training.data.skills.judging import NO, YES, Fact, Told
-from training.data.skills.judging import _query as query_for
+from training.data.skills.judging import NO, YES, Fact, Told, query_for
 from training.data.skills.openings import chat_for, system_text
-from training.data.skills.reading import _FURTHER
-from training.data.skills.reading import _answered as answered
-from training.data.skills.reading import _refused as refused
+from training.data.skills.reading import FURTHER, answered, refused
 from training.data.words import Words
 
 _REFUSALS = 0.12  # of the questions
@@ -106,7 +103,7 @@ def _conversation(w: Words, chat: Chat, made: Pairs, one: Reading, context: str,
             chat.system(system or system_text(w, 0.12))
             chat.user(user)
         else:
-            chat.user(text if follow else w.ask(_FURTHER, q=text))
+            chat.user(text if follow else w.ask(FURTHER, q=text))
         if refuse and not follow:
             refused(w, chat)
             before = None

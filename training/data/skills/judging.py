@@ -87,7 +87,7 @@ def keywords(text: str) -> str:
     return " ".join(kept) if len(kept) >= 2 else text
 
 
-def _query(w: Words, told: Told, fact: Fact) -> str:
+def query_for(w: Words, told: Told, fact: Fact) -> str:
     """A query for a fact: a question, keywords or a search phrase; with the topic where it says too little alone."""
     text = fact.ask()
     vague = points_back(text) or len(text.split()) < 4 or not stems(text) & told.stems
@@ -173,7 +173,7 @@ def _not_holding(w: Words, told: Told, fact: Fact, query: str, others: Sequence[
 def _one_query(w: Words, told: Told, others: Sequence[Told], near: Near | None, n: int) -> list[Judged]:
     """The same query for some passages."""
     fact = w.pick(told.facts)
-    query = _query(w, told, fact)
+    query = query_for(w, told, fact)
     if told.untold and w.chance(0.04):
         text = w.pick(told.untold)
         query = w.say(_WITH_TOPIC, q=text, t=told.topic) if points_back(text) and told.topic else text
@@ -196,11 +196,13 @@ def _one_passage(w: Words, told: Told, others: Sequence[Told], n: int) -> list[J
     out: list[Judged] = []
     for _ in range(n):
         if w.chance(_HELPS):
-            out.append((_query(w, told, w.pick(there)), piece, True))
+            out.append((query_for(w, told, w.pick(there)), piece, True))
         elif absent and w.chance(0.25):
-            out.append((_query(w, told, w.pick(absent)), piece, False))
+            out.append((query_for(w, told, w.pick(absent)), piece, False))
         else:
-            queries = [_query(w, other, w.pick(other.facts)) for other in w.sample(others, 2 if w.chance(0.4) else 1)]
+            queries = [
+                query_for(w, other, w.pick(other.facts)) for other in w.sample(others, 2 if w.chance(0.4) else 1)
+            ]
             out.append((max(queries, key=lambda q: len(words & stems(q))), piece, False))
     return out
 

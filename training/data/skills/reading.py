@@ -39,7 +39,7 @@ _SILENT = Phrases(
     "I can not find it in the text.",
     "The context does not answer this.",
 )
-_FURTHER = Phrases(
+FURTHER = Phrases(
     *("{q}", "{q}", "{q}", "{q}", "{q}", "{q}", "And: {q}", "Next question. {q}", "Now this: {q}", "One more: {q}"),
     *("I also want to know: {q}", "Thanks. {q}", "Good. {q}", "OK, and this? {q}", "Fine. Then tell me: {q}"),
     *("Another question: {q}", "I see. {q}", "{q} (same text)", "Got it. {q}", "Thank you! {q}", "Last one: {q}"),
@@ -49,7 +49,7 @@ _FURTHER = Phrases(
 # -- turns -------------------------------------------------------------------------------------------------------------
 
 
-def _answered(w: Words, chat: Chat, one: Reading, question: Question) -> None:
+def answered(w: Words, chat: Chat, one: Reading, question: Question) -> None:
     """An answer, and how it is judged: by the words that are enough."""
     short = one.short[question.answer].strip(".,\"'")
     if len(short) > 3:
@@ -58,7 +58,7 @@ def _answered(w: Words, chat: Chat, one: Reading, question: Question) -> None:
         chat.answer(question.answer, found_thought(w, question))
 
 
-def _refused(w: Words, chat: Chat) -> None:
+def refused(w: Words, chat: Chat) -> None:
     chat.answer(UNKNOWN, w.say(_SILENT))
 
 
@@ -115,13 +115,13 @@ def _conversation(w: Words, chat: Chat, ones: Sequence[Reading], context: str, n
             chat.system(system or system_text(w, 0.12))
             chat.user(user)
         else:
-            chat.user(w.ask(_FURTHER, q=text))
+            chat.user(w.ask(FURTHER, q=text))
         first = False
         if refuse:
-            _refused(w, chat)
+            refused(w, chat)
         else:
             said_before.add(question.answer)
-            _answered(w, chat, source, question)
+            answered(w, chat, source, question)
 
 
 def read_prose(w: Words) -> Example:
@@ -254,9 +254,9 @@ def read_result(w: Words) -> Example:
                     parts.insert(w.between(0, len(parts)), piece)
         chat.result(_as_result(w, parts))
         if refuse:
-            _refused(w, chat)
+            refused(w, chat)
         else:
-            _answered(w, chat, one, question)
+            answered(w, chat, one, question)
     return chat.example("read_result", heldout=w.heldout)
 
 
@@ -292,7 +292,7 @@ def read_refine(w: Words) -> Example:
         text = question.text
     chat.user(text)
     if useful:
-        _answered(w, chat, one, question)
+        answered(w, chat, one, question)
     else:
         chat.answer(old, w.say(_SILENT))
     return chat.example("read_refine", heldout=w.heldout)
