@@ -89,7 +89,7 @@ def test_a_row_has_as_many_cases_as_asked_for_and_the_same_for_a_seed(row):
     assert cases(row.skills, 12, 3) != cases(row.skills, 12, 4)
 
 
-@pytest.mark.parametrize("n_cases", [3, pytest.param(25, marks=pytest.mark.long)])
+@pytest.mark.parametrize("n_cases", [6, pytest.param(25, marks=pytest.mark.long)])
 def test_the_table_has_every_measure_of_the_embedded_model(engine, n_cases):
     wrong: list[dict[str, Any]] = []
     report = evaluate(Runner(engine), n_cases, seed=11, wrong=wrong)
