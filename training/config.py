@@ -102,6 +102,8 @@ class TrainConfig:
         decisive_weight: Weight of target tokens that decide: which tool, how a value or an answer begins.
         short_prompts, whole_from: Share of prompts with tools that lack the instructions which are the same in all of
             them, up to this part of the schedule; then all are whole.
+        first, first_until: Share of what is learned first (`training.data.mixture.FIRST`), beside its share of the
+            mixture, up to this part of the schedule.
         budget_s: The schedule's whole length.
         rate: Factor on all learning rates.
         decay: Last part of the schedule in which the learning rates fall linearly.
@@ -122,6 +124,8 @@ class TrainConfig:
     decisive_weight: float = 4.0
     short_prompts: float = 0.75
     whole_from: float = 0.65
+    first: float = 0.25
+    first_until: float = 0.35
     budget_s: float = 800.0
     rate: float = 1.0
     decay: float = 0.65

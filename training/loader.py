@@ -30,14 +30,14 @@ def document(encoder: tokenizers.Encoder, made: Any, *, short: bool = False) -> 
     return Document(ids, trained, made.skill)
 
 
-def _work(out: Any, path: Path, n_token: int, name: str, short: Any) -> None:
+def _work(out: Any, path: Path, n_token: int, name: str, short: Any, first: Any) -> None:
     os.nice(5)
     encoder, rng = tokenizers.load(path), random.Random(name)
     packer = Packer(ROWS, n_token, tokenizers.CONTROL.index(tokenizers.PAD), rng)
     failed = 0
     while True:
         try:
-            made = document(encoder, example(rng, "train"), short=rng.random() < short.value)
+            made = document(encoder, example(rng, "train", first=first.value), short=rng.random() < short.value)
         except Exception as reason:  # one conversation in a million is no reason to lose a run, many are
             traceback.print_exc()
             failed += 1
@@ -56,14 +56,15 @@ class Loader:
     """Batches of rows from worker processes. Start it early: workers are busy while kernels compile."""
 
     def __init__(self, path: Path, *, n_row: int, n_token: int, n_worker: int, seed: str) -> None:
-        """`path`: tokenizer.json. Another `seed` gives other conversations. All prompts are whole until `shorten`."""
+        """`path`: tokenizer.json. Another `seed` gives other conversations. All prompts are whole until `mix`."""
         if n_row % ROWS:
             raise ValueError(f"batches of {n_row} rows: they must be a multiple of {ROWS}")
         context = mp.get_context("fork")
         self._parts, self._rows = n_row // ROWS, context.Queue(maxsize=64 * n_row // ROWS)
-        self._short = context.Value("d", 0.0)
+        self._short, self._first = context.Value("d", 0.0), context.Value("d", 0.0)
+        of_all = (self._rows, path, n_token)
         self._workers = [
-            context.Process(target=_work, args=(self._rows, path, n_token, f"{seed}/{i}", self._short), daemon=True)
+            context.Process(target=_work, args=(*of_all, f"{seed}/{i}", self._short, self._first), daemon=True)
             for i in range(n_worker)
         ]
         for worker in self._workers:
@@ -85,9 +86,10 @@ class Loader:
                 raise batch
             yield batch
 
-    def shorten(self, share: float) -> None:
-        """Leaves the instructions that all prompts with tools share out of this share of conversations from now on."""
-        self._short.value = share
+    def mix(self, *, short: float, first: float) -> None:
+        """From now on, the share of prompts without the instructions that all with tools have, and of what is learned
+        first (`training.data.mixture.FIRST`)."""
+        self._short.value, self._first.value = short, first
 
     @property
     def waiting(self) -> int:

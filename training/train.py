@@ -49,6 +49,8 @@ class Step:
         self.rows = trainer.rows(torch.zeros(config.n_row, n_token // BLOCK), prune=prune)
         self.factor = torch.zeros((), device=device)
         self.losses = torch.zeros(3, device=device)  # weighted, of targets alone, of the indexers
+        self._filled_s = 0.0
+        self._events = [torch.cuda.Event(enable_timing=True) for _ in range(2)] if device.type == "cuda" else []
 
     def _body(self) -> None:
         t = self._trainer
@@ -74,11 +76,24 @@ class Step:
 
     def __call__(self, batch: tuple[np.ndarray, ...], factor: float) -> None:
         """Fills the tensors and runs the step."""
+        begin = time.monotonic()
         self._fill(batch, factor)
+        self._filled_s = time.monotonic() - begin
+        for event in self._events[:1]:
+            event.record()
         if self._graph is not None:
             self._graph.replay()
         else:
             self._body()
+        for event in self._events[1:]:
+            event.record()
+
+    def timing(self) -> str:
+        """Where the newest step's time went: on the GPU, and on the CPU to fill it. Waits for the GPU."""
+        if not self._events:
+            return ""
+        self._events[1].synchronize()
+        return f"GPU {self._events[0].elapsed_time(self._events[1]):.1f} ms, filled in {1e3 * self._filled_s:.1f} ms"
 
     def capture(self) -> None:
         """Captures the step and keeps the graph if one replay does what the step itself did."""
@@ -161,6 +176,10 @@ class Trainer:
         if self._runs == 4 and self.device.type == "cuda":
             step.capture()
         return step.losses
+
+    def timing(self) -> str:
+        """Where the newest step's time went."""
+        return next((step.timing() for step in self._steps.values()), "")
 
     def facts(self) -> dict[str, Any]:
         """What a run that goes on must know."""
@@ -260,7 +279,10 @@ def run(
     tokens_before = trainer.n_token
     while trainer.progress < 1 and not deadline.passed(trainer.step - began):
         now = time.monotonic()
-        loader.shorten(config.short_prompts if trainer.progress < config.whole_from else 0.0)
+        loader.mix(
+            short=config.short_prompts if trainer.progress < config.whole_from else 0.0,
+            first=config.first if trainer.progress < config.first_until else 0.0,
+        )
         batch = next(source)
         waited += time.monotonic() - now
         losses = trainer.train_step(batch)
@@ -283,7 +305,7 @@ def run(
             memory = torch.cuda.max_memory_allocated() / 2**30 if trainer.device.type == "cuda" else 0.0
             say(
                 f"step {trainer.step} progress {trainer.progress:.3f} loss, targets, indexer {values} "
-                f"{speed:.3f} Mtok/s waited {waited:.1f} s, {loader.waiting} ready, {memory:.0f} GiB"
+                f"{speed:.3f} Mtok/s waited {waited:.1f} s, {loader.waiting} ready, {memory:.0f} GiB {trainer.timing()}"
             )
         if pending and trainer.progress >= pending[0]:
             pending.pop(0)

@@ -15,6 +15,7 @@ from training.data.skills import (
     context,
     extraction,
     judging,
+    lookup,
     memory,
     parallel,
     react,
@@ -69,6 +70,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "context_unknown": (1, context.refusal),
     "refine": (1.5, context.refine),
     "long_context": (0.6, context.long_document),
+    "lookup": (8, lookup.lookup),
     "composed_prose": (13, composed_reading.composed_prose),
     "composed_relevance": (2, composed_reading.composed_relevance),
     "read_prose": (18, reading.read_prose),
@@ -114,7 +116,9 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "written_translate": (3, written_talk.written_translate),
 }
 SKILLS: tuple[str, ...] = tuple(WEIGHTS)
-_TOTAL = sum(weight for weight, _ in WEIGHTS.values())
+#: What is learned first, for the others build on it: finding the same words again, with what stands beside them.
+FIRST: dict[str, float] = {"lookup": 3, "which_composed": 1, "composed_relevance": 0.5}
+_ALL = {skill: weight for skill, (weight, _) in WEIGHTS.items()}
 
 
 def by_skill(skill: str, rng: random.Random, split: str) -> Example:
@@ -141,11 +145,7 @@ def by_skill(skill: str, rng: random.Random, split: str) -> Example:
             return made
 
 
-def example(rng: random.Random, split: str) -> Example:
-    """An example of the mixture; as `by_skill`."""
-    x = rng.random() * _TOTAL
-    for skill, (weight, _) in WEIGHTS.items():
-        x -= weight
-        if x < 0:
-            return by_skill(skill, rng, split)
-    return by_skill(SKILLS[-1], rng, split)
+def example(rng: random.Random, split: str, *, first: float = 0.0) -> Example:
+    """An example of the mixture; as `by_skill`. `first`: the share of what is learned first."""
+    weights = FIRST if rng.random() < first else _ALL
+    return by_skill(rng.choices(list(weights), list(weights.values()))[0], rng, split)
