@@ -430,9 +430,12 @@ def spoken(name: str) -> str:
 
 
 def listed(items: list[Any], last: str = "and") -> str:
-    """Items in a row, as people say them."""
+    """Items in a row, as people say them; apart by semicolons where an item itself has a comma."""
     texts = [said_value(item) for item in items]
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {last} {texts[-1]}"
+    if len(texts) == 1:
+        return texts[0]
+    comma = "; " if any("," in text for text in texts) else ", "
+    return f"{comma.join(texts[:-1])} {last} {texts[-1]}"
 
 
 def said_value(value: Any) -> str:

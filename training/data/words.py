@@ -128,6 +128,10 @@ _COMPANY_ENDS = (
     "Partners",
     "GmbH",
 )
+_STATES = tuple(
+    "AL AK AZ AR CA CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD"
+    " TN TX TX UT VT VA WA WV WI WY AB BC ON QC NS MB UK UK US USA NSW QLD".split()
+)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
@@ -292,12 +296,16 @@ class Words:
 
     def place(self) -> str:
         """A city, now and then with its state or country."""
-        name = self.city()
-        if self.chance(0.25):
-            name += ", " + (
-                "".join(self.pick(string.ascii_uppercase) for _ in range(2)) if self.chance(0.6) else self.country()
-            )
-        return name
+        return self.located() if self.chance(0.25) else self.city()
+
+    def located(self) -> str:
+        """A city with its state or country: "Leeds, UK"."""
+        x = self.rng.random()
+        if x < 0.55:
+            return f"{self.city()}, {self.pick(_STATES)}"
+        if x < 0.62:
+            return f"{self.city()}, {''.join(self.pick(string.ascii_uppercase) for _ in range(2))}"
+        return f"{self.city()}, {self.country()}"
 
     def country(self) -> str:
         """A country that exists."""

@@ -87,6 +87,7 @@ KINDS: dict[str, Callable[[Words], Any]] = {
     "city": Words.city,
     "country": Words.country,
     "place": Words.place,
+    "located": lambda w: w.pick(values("place_located", w.split)) if w.chance(0.6) else w.located(),
     "company": Words.company,
     "street": _street,
     "noun": Words.noun,

@@ -9,7 +9,7 @@ from training.data.parameters import Parameter, Tool, cased, described, listed, 
 from training.data.results import Result, any_result, dumped, error_result, good_result
 from training.data.swapping import swapped_tool
 from training.data.words import Phrases, Words
-from training.data.written import Line, Slots, line_of, said, slots_of, strings_of
+from training.data.written import HERE, Line, Slots, line_of, said, slots_of, strings_of
 
 _AREA = "tools"
 _WRAPS = Phrases(
@@ -38,6 +38,10 @@ _WRAPS = Phrases(
 )
 #: Kinds of slots whose values can stand in a list: "the weather in Rome, Oslo and Lima".
 _LISTABLE = frozenset(("city", "place", "country", "person", "full", "first", "company", "product", "word", "noun", "code", "file"))  # fmt: skip
+#: Kinds of slots that have values with "and" or a comma too, of which a list could not be told in a list.
+_JOINED = frozenset("@" + path.stem.removesuffix("_joined") for path in (HERE / "values").glob("*_joined.txt"))
+#: What says that a request names the state or country beside the city.
+_REGIONS = ("country", "state", "region", "province")
 
 
 def _line(w: Words) -> Line:
@@ -113,6 +117,35 @@ def _split(wording: Any) -> tuple[str, dict[str, Any]]:
     return (wording, {}) if isinstance(wording, str) else (wording[0], wording[1])
 
 
+def _kinds(w: Words, line: Line, template: str) -> dict[str, str]:
+    """The kinds of a line's slots for one request: now and then a city with its country, or a title with "and" in it.
+
+    Only where the value goes into a string and stands alone of its kind, so that nobody takes it for two.
+    """
+    kinds: dict[str, str] = dict(line.get("slots") or {})
+    there = slots_of(template)
+    if any("array" in str(spec.get("schema", "")) for spec in line["params"].values()):
+        return kinds
+    counted = [kinds.get(slot) for slot in there]
+    regional = any(word in slot for slot in (*kinds, *line["params"]) for word in _REGIONS)
+    for slot, kind in zip(there, counted, strict=True):
+        if kind is None or slot not in line["params"]:
+            continue
+        if kind == "city" and not regional and w.chance(0.12):
+            kinds[slot] = "located"
+        elif counted.count(kind) == 1 and kind in ("company", "product") and w.chance(0.1):
+            kinds[slot] = f"@{kind}_joined"
+        elif counted.count(kind) == 1 and kind in _JOINED and w.chance(0.25):
+            kinds[slot] = f"{kind}_joined"
+    return kinds
+
+
+def without_end(text: str, values: Any) -> str:
+    """A request without the signs at its end, unless they belong to a value that it passes."""
+    bare = text.rstrip(".?!")
+    return text if any(value in text and value not in bare for value in strings_of(values)) else bare
+
+
 def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = None) -> Tool:
     """A tool with a request for it.
 
@@ -121,10 +154,10 @@ def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = No
         clause: Whether the request is a clause that others can be joined with; by chance if None.
     """
     line = line or _line(w)
-    slots = Slots(w, line.get("slots"))
     clauses = line.get("clauses") or []
     as_clause = bool(clauses) and (w.chance(0.25) if clause is None else clause)
     template, fixed = _split(line.one(w, clauses if as_clause else line["requests"]))
+    slots = Slots(w, _kinds(w, line, template))
     template = said(w, template, rough=not as_clause)
     text = slots.fill(template)
     arguments = _arguments(line, template, fixed, slots)
@@ -149,7 +182,9 @@ def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = No
     short = text if as_clause else text[:1].lower() + text[1:] if text[1:2].islower() else text
     request = w.ask(_WRAPS, c=text, C=text[:1].upper() + text[1:]) if as_clause else text
     extra = {"line": line, "slots": slots, "names": names, "own": arguments}
-    tool = Tool(_name(w, line), description, parameters, {}, request, line["name"], short.rstrip(".?!"), extra)
+    tool = Tool(
+        _name(w, line), description, parameters, {}, request, line["name"], without_end(short, arguments), extra
+    )
     tool.arguments = _named(tool, arguments)
     return tool
 
@@ -211,13 +246,13 @@ def asked_again(w: Words, tool: Tool, *, clause: bool = False) -> Tool | None:
         return None
     as_clause = clause or (bool(line.get("clauses")) and w.chance(0.25))
     template, fixed = _split(line.one(w, line["clauses"] if as_clause else line["requests"]))
-    slots = Slots(w, tool.extra["slots"].kinds)
+    slots = Slots(w, _kinds(w, line, template))
     text = slots.fill(said(w, template, rough=not as_clause))
     own = _arguments(line, template, fixed, slots)
     if set(own) - set(tool.extra["names"]):
         return None  # an optional parameter that this tool does not offer
     request = w.ask(_WRAPS, c=text, C=text[:1].upper() + text[1:]) if as_clause else text
-    made = another_call(tool, own, request, text.rstrip(".?!"))
+    made = another_call(tool, own, request, without_end(text, own))
     made.extra["slots"] = slots
     return made
 
@@ -260,8 +295,7 @@ def calls_of_one(w: Words) -> tuple[list[Tool], str]:
 def _twice(w: Words, line: Line) -> tuple[list[Tool], str] | None:
     tool = written_tool(w, line)
     template, fixed = _split(line.one(w, line["twice"]))
-    slots: Slots = tool.extra["slots"]
-    slots.values = {}
+    slots = tool.extra["slots"] = Slots(w, line.get("slots"))
     request = slots.fill(said(w, template))
     n = 3 if any(slot.endswith("#3") for slot in slots_of(template)) else 2
     suffixes = ["", "#2", "#3"][:n]
@@ -273,6 +307,8 @@ def _twice(w: Words, line: Line) -> tuple[list[Tool], str] | None:
         calls.append(another_call(tool, own))
     if any(set(call.extra["own"]) - set(tool.extra["names"]) for call in calls):
         return None  # an optional parameter that this tool does not offer
+    if any(call.arguments == other.arguments for at, call in enumerate(calls) for other in calls[:at]):
+        return None  # nobody asks for one thing twice
     return calls, request
 
 
@@ -287,10 +323,14 @@ def _in_a_list(w: Words, line: Line) -> tuple[list[Tool], str] | None:
     template, fixed = _split(line.one(w, line["requests"]))
     if fixed or slots_of(template) != [own] or any(quote in template for quote in "'\"`"):
         return None
-    slots: Slots = tool.extra["slots"]
+    kinds = dict(line["slots"])
+    if kinds[own] == "city" and w.chance(0.12):
+        kinds[own] = "located"
+    slots = tool.extra["slots"] = Slots(w, kinds)
     n = w.pick((2, 2, 2, 3, 3, 4))
-    slots.values = {}
     items = [slots.get(own)] + [slots.get(f"{own}#{i}") for i in range(2, n + 1)]
+    if len(set(items)) < n:
+        return None
     last = w.pick(("and", "and", "and", "&", "as well as", "and also"))
     slots.values[own] = listed(items, last)
     request = slots.fill(said(w, template))

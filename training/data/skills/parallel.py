@@ -19,7 +19,7 @@ from training.data.toolmaking import (
     several_tools,
 )
 from training.data.words import Phrases, Words
-from training.data.written_tools import calls_of_one, tool_result, written_tool
+from training.data.written_tools import calls_of_one, tool_result, without_end, written_tool
 
 _JOINS = Phrases(
     "{a} and {b}",
@@ -33,10 +33,21 @@ _JOINS = Phrases(
     "{a} and also {b}",
     "{a}. At the same time, {b}",
     "{a} as well as {b}",
-    "1. {a}\n2. {b}",
-    "- {a}\n- {b}",
     "{a}, then {b}",
     "{a} plus {b}",
+    "{a}, and while you're at it, {b}",
+    "{a}. While you are at it, {b}",
+    "{a}; after that, {b}",
+    "{a}. After that {b}",
+    "{a}. Once that's done, {b}",
+    "{a}. Plus, {b}",
+    "{a}. On top of that, {b}",
+    "{a} -- and {b}",
+    "{a}. And {b}",
+    "{a}. Next, {b}",
+    "{a}, and then {b}",
+    "{a}. I'd also like you to {b}",
+    "{a}. Besides that, {b}",
     "Both of these: {a} / {b}",
 )
 _WRAPS = Phrases(
@@ -114,7 +125,8 @@ def _listed(w: Words) -> tuple[list[Tool], list[Tool], str]:
         first.parameters = first.parameters[:1]
         key = first.parameters[0].name
         items = list(dict.fromkeys(str(intent.slots[0].value(w)) for _ in range(w.pick((2, 2, 3, 3, 4)))))
-        last = w.pick(("and", "and", "and", "&", "as well as", "plus", ",", "and also"))
+        apart = len(items) > 2 and not any("," in item for item in items)  # "Rome, Oslo" could be one place
+        last = w.pick(("and", "and", "and", "&", "as well as", "plus", "," if apart else "and", "and also"))
         calls = [Tool(first.name, first.description, first.parameters, {key: item}, "", item, "") for item in items]
         request = w.template(intent.requests)
         while any(quote in request for quote in "'\"`"):
@@ -162,9 +174,37 @@ def _listed(w: Words) -> tuple[list[Tool], list[Tool], str]:
     return [calls[0]], calls, request
 
 
+_LIST_HEADS = Phrases(
+    "",
+    "",
+    "",
+    "To do:",
+    "Please:",
+    "A few things:",
+    "I need all of these:",
+    "Here is what I need",
+    "Could you do the following?",
+    "The list for today:",
+    "My wishes:",
+)
+
+
+def _in_lines(w: Words, parts: list[str]) -> str:
+    """Clauses as a list, with numbers, dashes or nothing before each."""
+    if w.chance(0.5):
+        parts = [part[:1].upper() + part[1:] for part in parts]
+    mark = w.pick(("{k}. ", "{k}. ", "{k}) ", "({k}) ", "- ", "- ", "* ", "• ", ""))
+    apart = w.pick(("\n", "\n", "\n", " ")) if "{k}" in mark else "\n"
+    row = apart.join(mark.format(k=k) + part for k, part in enumerate(parts, 1))
+    head = w.ask(_LIST_HEADS)
+    return f"{head}\n{row}" if head else row
+
+
 def _joined(w: Words, calls: list[Tool]) -> str:
     """One request for several calls, from the clauses of each."""
-    parts = [call.short.rstrip(".?!") for call in calls]
+    parts = [without_end(call.short, call.arguments) for call in calls]
+    if w.chance(0.12):
+        return _in_lines(w, parts)
     request = parts[0]
     for part in parts[1:]:
         if w.heldout or w.chance(0.3):
@@ -224,7 +264,8 @@ def composed_parallel(w: Words) -> Example:
     tools = composed_tools(w, w.pick((2, 3, 3, 4, 4, 5)))
     calls = w.sample(tools, w.pick((2, 2, 2, 3)))
     if calls[0].arguments and w.chance(0.2):
-        calls = [calls[0], *(made for _ in range(w.pick((1, 1, 2))) if (made := asked_anew(w, calls[0])))]
+        again = [made for _ in range(w.pick((1, 1, 2))) if (made := asked_anew(w, calls[0]))]
+        calls = [calls[0], *(made for at, made in enumerate(again) if made.arguments not in [c.arguments for c in (calls[0], *again[:at])])]  # fmt: skip
     return _in_one_turn(w, chat, "parallel_composed", tools, calls)
 
 
