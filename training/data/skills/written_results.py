@@ -38,7 +38,7 @@ class Case:
     more: list[tuple[str, str]] = field(default_factory=list)
 
 
-def _named(w: Words, fields: dict[str, Any]) -> dict[str, str]:
+def styled(w: Words, fields: dict[str, Any]) -> dict[str, str]:
     """How a tool writes the names of its fields: one style for all."""
     x = w.rng.random()
     if x < 0.75:
@@ -51,7 +51,7 @@ def _named(w: Words, fields: dict[str, Any]) -> dict[str, str]:
 _GROUPS = ("details", "info", "meta", "more", "attributes", "extra", "properties", "data")
 
 
-def _shown(w: Words, fields: dict[str, Any]) -> str:
+def shown(w: Words, fields: dict[str, Any]) -> str:
     """An object as a tool returns it: JSON, wrapped or not, or lines."""
     x = w.rng.random()
     if x < 0.12:
@@ -93,14 +93,14 @@ def record(w: Words, line: Line | None = None) -> Case:
     for ask in line["asks"]:
         if ask.get("is") == "yes":
             fields[ask["field"]] = fields[ask["field"]] == "yes"
-    names = _named(w, fields)
+    names = styled(w, fields)
     ask = w.pick([one for one in line["asks"] if one["said"]])
     arguments = {own: slots.value(v) for own, v in line["args"].items()}
     tool = made_tool(w, line["tool"], arguments, asked(w, slots, choose(w, line, ask["said"]), arguments.values()))
     kept = [key for key in fields if key == ask["field"] or w.chance(0.85)]
     if w.chance(0.2):
         w.rng.shuffle(kept)
-    text = _shown(w, {names[key]: fields[key] for key in kept})
+    text = shown(w, {names[key]: fields[key] for key in kept})
     more = [
         (choose(w, line, one["next"]), _about_field(names[one["field"]], fields[one["field"]], one))
         for one in line["asks"]
@@ -127,9 +127,9 @@ def rows(w: Words, line: Line | None = None) -> Case:
     ask = w.pick(line["asks"])
     arguments = {own: slots.value(v) for own, v in line["args"].items()}
     tool = made_tool(w, line["tool"], arguments, asked(w, slots, choose(w, line, ask["said"]), arguments.values()))
-    names = _named(w, made[0])
+    names = styled(w, made[0])
     shown = [{names[key]: value for key, value in row.items()} for row in made]
-    text = _table(w, shown, line["things"])
+    text = table(w, shown, line["things"])
     answers = {id(one): _of_rows(made, line["things"], one["what"]) for one in line["asks"]}
     more = [
         (choose(w, line, one["next"]), answers[id(one)]) for one in line["asks"] if one is not ask and one.get("next")
@@ -139,7 +139,7 @@ def rows(w: Words, line: Line | None = None) -> Case:
     return Case(tool, text, answers[id(ask)], more)
 
 
-def _table(w: Words, shown: list[dict[str, Any]], things: str) -> str:
+def table(w: Words, shown: list[dict[str, Any]], things: str) -> str:
     """Records as a tool returns them: JSON, wrapped or not, lines, CSV or a table."""
     x = w.rng.random()
     cells = [[said_value(value) for value in row.values()] for row in shown]

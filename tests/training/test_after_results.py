@@ -1,0 +1,99 @@
+"""What follows a result: answers stand in it, second calls take its value, and the splits share no wording."""
+
+from __future__ import annotations
+
+import json
+import random
+from itertools import pairwise
+
+import pytest
+
+from training.data.chain_parts import sources, uses
+from training.data.parameters import said_value
+from training.data.result_fields import fields, report
+from training.data.skills.composed_chains import composed_chain
+from training.data.skills.composed_results import composed_result
+from training.data.words import Words
+
+SPLITS = ("train", "heldout")
+
+
+def calls_of(message):
+    return [(c["function"]["name"], json.loads(c["function"]["arguments"])) for c in message.get("tool_calls", ())]
+
+
+def bare(text):
+    return text.replace("\\", "").replace('"', "").replace("'", "")
+
+
+def drawn(make, split, n=250):
+    w = Words(random.Random(f"{make.__name__} {split}"), split)
+    return [make(w) for _ in range(n)]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("make", [composed_result, composed_chain])
+def test_calls_name_tools_that_are_offered_and_messages_have_no_slots_left(make, split):
+    for made in drawn(make, split):
+        names = [tool["function"]["name"] for tool in made.tools or ()]
+        assert len(set(names)) == len(names)
+        for message in made.messages:
+            for name, arguments in calls_of(message):
+                assert name in names
+                schema = next(t for t in made.tools if t["function"]["name"] == name)["function"]["parameters"]
+                assert set(arguments) <= set(schema.get("properties", ()))
+            if message["role"] == "user" or (message["role"] == "assistant" and message["content"]):
+                assert not any(slot in message["content"] for slot in ("{n}", "{o}", "{x}", "{v}", "{k}", "{w}", "{t}"))
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_field_is_reported_with_its_value_and_labels_do_not_clash(split):
+    w = Words(random.Random(3), split)
+    for _ in range(400):
+        given = fields(w, w.pick("tp"), w.between(2, 7))
+        text = report(given)
+        for one in given:
+            assert one.quality or said_value(one.value) in one.answer
+            assert one.clause[1:] in text
+            assert one.quality or said_value(one.value) in one.sentence
+            assert not any(set(one.label.split()) <= set(other.label.split()) for other in given if other is not one)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_second_call_passes_what_the_first_returned(split):
+    seen = 0
+    for made in drawn(composed_chain, split):
+        for result, after in pairwise(made.messages):
+            if result["role"] != "tool" or not calls_of(after):
+                continue
+            seen += 1
+            ((_, arguments),) = calls_of(after)
+            assert any(bare(said_value(value)) in bare(result["content"]) for value in arguments.values())
+    assert seen > 30
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_questions_on_a_result_are_answered_without_a_call(split):
+    n_answered = 0
+    for made in drawn(composed_result, split):
+        results = ""
+        for question, answer in pairwise(made.messages):
+            results += question["content"] if question["role"] == "tool" else ""
+            if question["role"] == "user" and answer["role"] == "assistant" and not calls_of(answer):
+                n_answered += bool(results)
+    assert n_answered > 80
+
+
+def test_training_has_enough_turns_to_learn_from():
+    targets = [sum(bool(m.get("train")) for m in made.messages) for made in drawn(composed_result, "train")]
+    assert sum(targets) / len(targets) > 6
+    targets = [sum(bool(m.get("train")) for m in made.messages) for made in drawn(composed_chain, "train")]
+    assert sum(targets) / len(targets) > 6
+
+
+def test_the_splits_share_no_source_and_no_use():
+    for parts in (sources, uses):
+        train, heldout = ({part.tools for part in parts(split)} for split in SPLITS)
+        assert train
+        assert heldout
+        assert not train & heldout
