@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.data.example import Chat, Example
-from training.data.parameters import Parameter, said_value, spoken
+from training.data.parameters import Parameter, listed, said_value, spoken
 from training.data.prose import laid_out
-from training.data.results import dumped
+from training.data.results import NOTHING_ANSWER, dumped, report
 from training.data.skills.calling import call_turn
 from training.data.skills.context import UNKNOWN
 from training.data.skills.openings import chat_for, plain_turn, system_text
@@ -85,8 +85,17 @@ def _general(w: Words, op: str) -> str:
     return w.pick(part(w, said_so))
 
 
+#: What a tool returns that found nothing.
+EMPTY = ("[]", "[]", '{"results": []}', "null", "None", "no results", '{"items": []}', '{"count": 0, "results": []}', '{"data": []}', "{}", "")  # fmt: skip
+
+
+def _empty(w: Words, line: Line, tool: Tool) -> Case:
+    """Nothing was found."""
+    return Case(tool, w.pick(EMPTY), line.get("none") or NOTHING_ANSWER)
+
+
 def record(w: Words, line: Line | None = None) -> Case:
-    """One field of an object."""
+    """One field of an object, or all of them."""
     line = line or _line(w, "record")
     slots = slots_for(w, line["args"], line["record"])
     fields = {key: slots.value(value) for key, value in line["record"].items()}
@@ -97,27 +106,34 @@ def record(w: Words, line: Line | None = None) -> Case:
     ask = w.pick([one for one in line["asks"] if one["said"]])
     arguments = {own: slots.value(v) for own, v in line["args"].items()}
     tool = made_tool(w, line["tool"], arguments, asked(w, slots, choose(w, line, ask["said"]), arguments.values()))
-    kept = [key for key in fields if key == ask["field"] or w.chance(0.85)]
+    if w.chance(0.05):
+        return _empty(w, line, tool)
+    whole = bool(ask.get("all"))
+    kept = [key for key in fields if whole or key == ask["field"] or w.chance(0.85)]
     if w.chance(0.2):
         w.rng.shuffle(kept)
     text = shown(w, {names[key]: fields[key] for key in kept})
+    everything = report({names[key]: fields[key] for key in kept})
     more = [
         (choose(w, line, one["next"]), _about_field(names[one["field"]], fields[one["field"]], one))
         for one in line["asks"]
-        if one is not ask and one["field"] in kept and one["field"] != ask["field"] and one["next"]
+        if one is not ask and one.get("field") in kept and one["field"] != ask.get("field") and one["next"]
     ]
     for key in w.sample([key for key in kept if not isinstance(fields[key], bool)], 2):
         more.append((_general(w, "field").format(k=spoken(key)), _about_field(names[key], fields[key], {})))
+    if not whole and len(kept) < 6 and w.chance(0.3) and not any(isinstance(fields[key], bool) for key in kept):
+        more.append((_general(w, "everything"), everything))
     w.rng.shuffle(more)
-    return Case(tool, text, _about_field(names[ask["field"]], fields[ask["field"]], ask), more)
+    return Case(tool, text, everything if whole else _about_field(names[ask["field"]], fields[ask["field"]], ask), more)
 
 
 def rows(w: Words, line: Line | None = None) -> Case:
-    """A count, the first or the last, the largest or the smallest of a list of records."""
+    """A list of records: all, those with a value, a field of one, a count, the first or last, the largest or smallest."""
     line = line or _line(w, "row")
     slots = slots_for(w, line["args"], [ask["said"] for ask in line["asks"]])
     makers = {key: maker(kind) for key, kind in line["row"].items()}
-    unlike = [key for key, kind in line["row"].items() if "|" not in kind and kind != "weekday"]
+    own = next(iter(line["row"]))
+    unlike = [key for key, kind in line["row"].items() if key == own or ("|" not in kind and kind != "weekday")]
     n = w.between(max(2, line["n"][0]), line["n"][1])
     made: list[dict[str, Any]] = []
     while len(made) < n:
@@ -126,17 +142,31 @@ def rows(w: Words, line: Line | None = None) -> Case:
             made.append(row)
     ask = w.pick(line["asks"])
     arguments = {own: slots.value(v) for own, v in line["args"].items()}
+    meant = [_meant(w.pick(made), one["what"]) for one in line["asks"]]
+    slots.values |= meant[line["asks"].index(ask)]
     tool = made_tool(w, line["tool"], arguments, asked(w, slots, choose(w, line, ask["said"]), arguments.values()))
+    if w.chance(0.05):
+        return _empty(w, line, tool)
     names = styled(w, made[0])
-    shown = [{names[key]: value for key, value in row.items()} for row in made]
-    text = table(w, shown, line["things"])
-    answers = {id(one): _of_rows(made, line["things"], one["what"]) for one in line["asks"]}
-    more = [
-        (choose(w, line, one["next"]), answers[id(one)]) for one in line["asks"] if one is not ask and one.get("next")
-    ]
+    text = table(w, [{names[key]: value for key, value in row.items()} for row in made], line["things"])
+    more = []
+    for one, values in zip(line["asks"], meant, strict=True):
+        answer = _of_rows(made, line["things"], one["what"], values)
+        if one is ask:
+            first = answer
+        elif one.get("next"):
+            question = choose(w, line, one["next"])
+            for slot, value in values.items():
+                question = question.replace("{" + slot + "}", said_value(value))
+            more.append((question, answer))
     more += _more_of_rows(w, made, line["things"])
     w.rng.shuffle(more)
-    return Case(tool, text, answers[id(ask)], more)
+    return Case(tool, text, first, more)
+
+
+def _meant(row: dict[str, Any], what: list[str]) -> dict[str, Any]:
+    """The slots of a question that a record decides: {v} the value to look for, {x} the name of one of the list."""
+    return {"v": row[what[1]]} if what[0] == "where" else {"x": row[what[2]]} if what[0] == "lookup" else {}
 
 
 def table(w: Words, shown: list[dict[str, Any]], things: str) -> str:
@@ -164,12 +194,27 @@ def _more_of_rows(w: Words, made: list[dict[str, Any]], things: str) -> list[tup
     if number:
         op, key = w.pick(("max", "min")), w.pick(number)
         out.append((_general(w, op).format(k=spoken(key)), _of_rows(made, things, [op, key, own])))
-    op = w.pick(("count", "first", "last"))
+    op = w.pick(("count", "first", "last", "all", "all"))
     out.append((_general(w, op).format(things=things), _of_rows(made, things, [op, own])))
+    row, key = w.pick(made), w.pick(others)
+    where = _of_rows(made, things, ["where", key, own], {"v": row[key]})
+    out.append((_general(w, "where").format(k=spoken(key), v=said_value(row[key])), where))
     return out
 
 
-def _of_rows(made: list[dict[str, Any]], things: str, what: list[str]) -> str:
+def _names(names: list[Any]) -> str:
+    return f"It is {names[0]}." if len(names) == 1 else f"They are {listed(names)}."
+
+
+def _of_rows(made: list[dict[str, Any]], things: str, what: list[str], meant: dict[str, Any] | None = None) -> str:
+    """The answer to a question on a list; `meant`: the value that it asks about."""
+    if what[0] == "all":
+        return _names([row[what[1]] for row in made])
+    if what[0] == "where" and meant:
+        return _names([row[what[2]] for row in made if row[what[1]] == meant["v"]])
+    if what[0] == "lookup" and meant:
+        row = next(row for row in made if row[what[2]] == meant["x"])
+        return f"The {spoken(what[1])} is {said_value(row[what[1]])}."
     if what[0] == "count":
         return f"There are {len(made)} {things}." if len(made) > 1 else "There is only one."
     if what[0] in ("first", "last"):
@@ -241,7 +286,7 @@ def searched(w: Words) -> tuple[Case, bool]:
 
 
 def _one(w: Words, case: Case, chat: Chat, tools: list[Tool]) -> None:
-    chat.tools = Listing(w).specs(offered(w, tools, w.pick((0, 0, 1, 1, 2))))
+    chat.tools = Listing(w).specs(offered(w, tools, w.pick((0, 1, 1, 2, 2, 3))))
     if w.chance(0.1):
         plain_turn(w, chat)
     call_turn(w, chat, case.tool)
@@ -280,7 +325,7 @@ def result(w: Words) -> Example:
     else:
         _several(w, chat)
         return chat.example("written_result", heldout=w.heldout)
-    for request, answer in case.more[: w.pick((0, 1, 1, 2, 3)) if not w.heldout else w.pick((0, 1))]:
+    for request, answer in case.more[: w.pick((1, 2, 2, 3, 4, 5)) if not w.heldout else w.pick((0, 1))]:
         chat.user(said(w, request))
         chat.answer(answer, "The result above says it.")
     return chat.example("written_result", heldout=w.heldout)
