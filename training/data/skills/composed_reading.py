@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ds4_core.chat.relevance import RELEVANCE_PROMPT
 from training.data.composed import Pairs, as_passage, compose, joined
 from training.data.composed_questions import Asked
 from training.data.composed_wordings import OTHER, SHORT
@@ -13,8 +12,9 @@ from training.data.example import Chat, Example
 from training.data.passages import Reading, headed, laid_out, points_back
 from training.data.prompts import qa_messages
 from training.data.prose import Passage, Question, capitalized
-from training.data.skills.judging import NO, YES, Fact, Told, query_for
+from training.data.skills.matching import EASY, HARD, SENTENCE, conversation, level_of, matched
 from training.data.skills.openings import chat_for, system_text
+from training.data.skills.queries import Fact, Told, query_for
 from training.data.skills.reading import FURTHER, answered, refused
 from training.data.words import Words
 
@@ -148,10 +148,12 @@ def _alone(question: Question) -> bool:
     return not points_back(question.text) and not (isinstance(question, Asked) and question.short == "do")
 
 
-def _told(w: Words, like: Pairs | None = None) -> _Composed:
-    """A text; one that is easily mistaken for another one with its events."""
+def _told(w: Words, like: Pairs | None = None, n: int = 0, longest: int = 0) -> _Composed:
+    """A text, of `n` sentences of at most `longest` letters if it is said; one that is easily mistaken for another one with its events."""
     while True:
-        made = compose(w, w.pick((2, 3, 3, 4)) if w.heldout else w.pick((1, 1, 2, 2, 3)), like)
+        made = compose(w, n or w.pick((2, 3, 3, 4) if w.heldout else (1, 1, 2, 2, 3)), like)
+        if longest and any(len(sentence) > longest for sentence in made.sentences):
+            continue
         passage = as_passage(made, 0.75)
         places = {sentence: at for at, sentence in enumerate(passage.sentences)}
         facts = [
@@ -159,10 +161,10 @@ def _told(w: Words, like: Pairs | None = None) -> _Composed:
             for question in passage.questions
             if _alone(question) and not (isinstance(question, Asked) and made.events[question.event].frame.alone)
         ]
-        fewest = _FEWEST_WORDS if w.heldout else 10
+        fewest = _FEWEST_WORDS if w.heldout and not n else 10 if not n else 8
         if facts and made.events and sum(len(sentence.split()) for sentence in passage.sentences) >= fewest:
             sentences = [(" ", sentence) for sentence in passage.sentences]
-            return _Composed("", sentences, facts, passage.missing, made)
+            return _Composed("", sentences, facts, passage.missing, made=made)
 
 
 def _without(told: _Composed, fact: Fact) -> str:
@@ -188,11 +190,17 @@ def _judged(w: Words, told: _Composed, rivals: list[_Composed], stranger: _Compo
     return query, _without(told, fact) or stranger.text, False
 
 
-def composed_relevance(w: Words) -> Example:
+def _near(w: Words, told: Told) -> _Composed:
+    """A text that is like one."""
+    return _told(w, told.made if isinstance(told, _Composed) else None, w.between(2, 3))
+
+
+def composed_relevance(w: Words, level: str = "") -> Example:
     """Whether a composed passage helps with a query."""
-    chat = Chat()
-    if w.chance(0.06):
-        chat.system(system_text(w, 1))
+    level = level or level_of(w)
+    if level != HARD:
+        n, longest = ((1, 1, 1, 2), SENTENCE) if level == EASY else ((2, 3, 3), 120)
+        return matched(w, "composed_relevance", level, lambda w: _told(w, None, w.pick(n), longest), _near)
     wanted = 1 if w.heldout else w.between(10, 17)
     out: dict[tuple[str, str], bool] = {}  # none twice: the second answer could be copied
     while len(out) < wanted:
@@ -201,7 +209,5 @@ def composed_relevance(w: Words) -> Example:
         for _ in range(1 if w.heldout else w.between(2, 6)):
             query, text, helps = _judged(w, told, rivals, stranger)
             out.setdefault((query, text), helps)
-    for query, text in w.shuffled(list(out)[:wanted]):
-        chat.user(RELEVANCE_PROMPT.format(query=query, passage=text))
-        chat.answer(YES if out[query, text] else NO, kind="text")
-    return chat.example("composed_relevance", heldout=w.heldout)
+    judged = [(*pair, out[pair]) for pair in w.shuffled(list(out)[:wanted])]
+    return conversation(w, "composed_relevance", judged)

@@ -2,106 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
-from ds4_core.chat.relevance import RELEVANCE_ANSWERS, RELEVANCE_PROMPT
-from training.data.example import Chat, Example
+from training.data.example import Example
 from training.data.passages import points_back
 from training.data.prompts import default
 from training.data.prose import Passage, Question, about, event, passage, records
+from training.data.skills.matching import EASY, HARD, Judged, conversation, level_of, matched
 from training.data.skills.openings import chat_for, system_text
+from training.data.skills.queries import WITH_TOPIC, Fact, Told, query_for, stems, text_of
 from training.data.skills.written_talk import fact_turn
 from training.data.words import Phrases, Words
 from training.data.written_tools import written_tool
 
-YES, NO = RELEVANCE_ANSWERS
-Judged = tuple[str, str, bool]
 Near = Callable[[Words, "Told"], "Told | None"]
 _HELPS = 0.54  # some are dropped, since they are there already
 
-# -- relevance: what can be asked --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Fact:
-    """What one sentence of a text tells, and how to ask for it."""
-
-    ask: Callable[[], str]  # a question for it, often another one each time
-    answer: str
-    at: int  # the sentence that tells it
-    about: str = ""  # a name without which a piece of the text does not tell it
-
-
-@dataclass
-class Told:
-    """A text in sentences, each with what stands before it, and what can be asked about it."""
-
-    topic: str
-    sentences: list[tuple[str, str]]
-    facts: list[Fact]
-    untold: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.stems = stems(" ".join(sentence for _, sentence in self.sentences))
-
-
-_GRAMMAR = frozenset(
-    "what who whom whose with when where why how which is are was were do does did had has have can could may must should "
-    "the a an of in on at to for by from about that it its he she they his her their there this and or be been as tell "
-    "me give you i we name please know like would many much say said does anyone any not does one".split()
-)
-_WORD = re.compile(r"\w+")
-
-
-def stems(text: str) -> set[str]:
-    """The beginnings of a text's words, less those of grammar."""
-    return {word[:5] for word in _WORD.findall(text.lower()) if word not in _GRAMMAR and len(word) > 1}
-
-
-_WRAPPED = Phrases(
-    *("search: {q}", "find: {q}", "query: {q}", "Search for: {q}", "look up {q}", "{q} ?", "Find out: {q}", "Q: {q}"),
-    *(
-        "search query: {q}",
-        "Question: {q}",
-        "I search for: {q}",
-        "find passages: {q}",
-        "looking for {q}",
-        "wanted: {q}",
-    ),
-)
-_WITH_TOPIC = Phrases(
-    *("{q} ({t})", "{t}: {q}", "About the {t}: {q}", "{q} [{t}]", "{q} I mean the {t}.", "{t} - {q}", "{t}, {q}"),
-    *("In the {t}: {q}", "{q} It is about the {t}.", "Regarding the {t}: {q}", "{t} | {q}", "{q} (in the {t})"),
-)
-_TOPIC_WORDS = Phrases(
-    "{t} {q}", "{q} {t}", "{t}: {q}", "{t}, {q}", "{q}, {t}", "{q} of {t}", "{t} - {q}", "{q} in {t}"
-)
-
-
-def keywords(text: str) -> str:
-    """A question's words without the grammar of a question; the question where hardly one is left."""
-    kept = [word for raw in text.split() if (word := raw.strip("?.,!'\"")) and word.lower() not in _GRAMMAR]
-    return " ".join(kept) if len(kept) >= 2 else text
-
-
-def query_for(w: Words, told: Told, fact: Fact) -> str:
-    """A query for a fact: a question, keywords or a search phrase; with the topic where it says too little alone."""
-    text = fact.ask()
-    vague = points_back(text) or len(text.split()) < 4 or not stems(text) & told.stems
-    as_keywords = w.chance(0.4)
-    if as_keywords:
-        text = keywords(text)
-    if told.topic and (vague or w.chance(0.15)):
-        text = w.say(_TOPIC_WORDS if as_keywords else _WITH_TOPIC, q=text, t=told.topic)
-    if as_keywords and w.chance(0.3):
-        text = text.lower()
-    return w.say(_WRAPPED, q=text) if w.chance(0.2) else text
-
-
-# -- relevance: pieces and judgements ----------------------------------------------------------------------------
+# -- relevance ---------------------------------------------------------------------------------------------------------
 
 
 def _piece(w: Words, told: Told, start: int, allowed: Collection[int]) -> tuple[int, int]:
@@ -123,22 +41,17 @@ def _piece(w: Words, told: Told, start: int, allowed: Collection[int]) -> tuple[
     return begin, end
 
 
-def _text(told: Told, begin: int, end: int) -> str:
-    (_, first), *rest = told.sentences[begin:end]
-    return first + "".join(before + sentence for before, sentence in rest)
-
-
 def _any_piece(w: Words, told: Told, start: int | None = None) -> str:
     start = w.between(0, len(told.sentences) - 1) if start is None else start
-    return _text(told, *_piece(w, told, start, range(len(told.sentences))))
+    return text_of(told, *_piece(w, told, start, range(len(told.sentences))))
 
 
 def _holding(w: Words, told: Told, fact: Fact) -> str:
     """A piece that holds a fact, and the name that it is about."""
     begin, end = _piece(w, told, fact.at, range(len(told.sentences)))
-    while begin and fact.about not in _text(told, begin, end):
+    while begin and fact.about not in text_of(told, begin, end):
         begin -= 1
-    return _text(told, begin, end)
+    return text_of(told, begin, end)
 
 
 def _elsewhere(told: Told, fact: Fact) -> list[int]:
@@ -164,7 +77,7 @@ def _not_holding(w: Words, told: Told, fact: Fact, query: str, others: Sequence[
     if x < 0.5:
         return _any_piece(w, w.pick(others))
     if x < 0.7 and (rest := _elsewhere(told, fact)):
-        return _text(told, *_piece(w, told, w.pick(rest), rest))
+        return text_of(told, *_piece(w, told, w.pick(rest), rest))
     if x < 0.8 and near and (other := near(w, told)):
         return _any_piece(w, other)
     return _alike(w, query, others)
@@ -176,7 +89,7 @@ def _one_query(w: Words, told: Told, others: Sequence[Told], near: Near | None, 
     query = query_for(w, told, fact)
     if told.untold and w.chance(0.04):
         text = w.pick(told.untold)
-        query = w.say(_WITH_TOPIC, q=text, t=told.topic) if points_back(text) and told.topic else text
+        query = w.say(WITH_TOPIC, q=text, t=told.topic) if points_back(text) and told.topic else text
         return [(query, _any_piece(w, told), False)]
     out: list[Judged] = []
     for _ in range(n):
@@ -243,9 +156,6 @@ def judgements(w: Words, name: str, tell: Callable[[Words], Told], near: Near | 
         tell: Makes a text.
         near: Another text on the topic of one, if there is any.
     """
-    chat = Chat()
-    if w.chance(0.06):
-        chat.system(system_text(w, 1))
     pool = [tell(w) for _ in range(3 if w.heldout else 5)]
     wanted = 1 if w.heldout else w.between(10, 17)
     out: dict[tuple[str, str], bool] = {}  # none twice: the second answer could be copied
@@ -266,29 +176,53 @@ def judgements(w: Words, name: str, tell: Callable[[Words], Told], near: Near | 
         else:
             more = _crossed(w, w.between(2, 5))
         out |= {(query, piece): helps for query, piece, helps in more if not w.heldout or len(piece.split()) >= 20}
-    for (query, piece), helps in list(out.items())[:wanted]:
-        chat.user(RELEVANCE_PROMPT.format(query=query, passage=piece))
-        chat.answer(YES if helps else NO, kind="text")
-    return chat.example(name, heldout=w.heldout)
+    return conversation(w, name, [(*pair, helps) for pair, helps in list(out.items())[:wanted]])
 
 
 def _generated(w: Words) -> Told:
     """A generated passage that is not too short."""
     while True:
-        made = passage(w, w.pick((2, 3, 4) if w.heldout else (1, 2, 2, 3)))
-        places = {sentence: i for i, sentence in enumerate(made.sentences)}
-        facts = [
-            Fact(partial(str, q.text), q.answer, places[q.evidence], q.about)
-            for q in made.questions
-            if q.evidence in places and q.about and q.about in " ".join(made.sentences[: places[q.evidence] + 1])
-        ]
-        if facts and sum(len(s.split()) for s in made.sentences) >= (20 if w.heldout else 12):
-            return Told("", [(" ", sentence) for sentence in made.sentences], facts)
+        made = _told(passage(w, w.pick((2, 3, 4) if w.heldout else (1, 2, 2, 3))))
+        if made.facts and sum(len(s.split()) for _, s in made.sentences) >= (20 if w.heldout else 12):
+            return made
 
 
-def relevance(w: Words) -> Example:
+def _told(made: Passage) -> Told:
+    places = {sentence: i for i, sentence in enumerate(made.sentences)}
+    facts = [
+        Fact(partial(str, q.text), q.answer, places[q.evidence], q.about)
+        for q in made.questions
+        if q.evidence in places and q.about and q.about in " ".join(made.sentences[: places[q.evidence] + 1])
+    ]
+    return Told("", [(" ", sentence) for sentence in made.sentences], facts)
+
+
+def _sentence(w: Words) -> Told:
+    """A short text: something about somebody, a fact of the world, or what a tool does."""
+    x = w.rng.random()
+    if x < 0.6:
+        return _told(passage(w, w.pick((1, 1, 2))))
+    if x < 0.85:
+        query, text, *_ = fact_turn(w)
+        text = text.removeprefix("Yes. ").removeprefix("No. ")
+    else:
+        tool = written_tool(w)
+        query, text = tool.request, tool.description
+    return Told("", [("", text)], [Fact(partial(str, query), "", 0)], brief=True)
+
+
+def _like(w: Words, told: Told) -> Told:
+    """Some sentences about somebody of whom a text tells something else."""
+    name = next((fact.about for fact in told.facts if fact.about), "")
+    return _told(about(w, n=w.between(2, 4), name=name or None))
+
+
+def relevance(w: Words, level: str = "") -> Example:
     """Whether a generated passage helps with a query."""
-    return judgements(w, "relevance", _generated)
+    level = level or level_of(w)
+    if level == HARD:
+        return judgements(w, "relevance", _generated)
+    return matched(w, "relevance", level, _sentence if level == EASY else _generated, _like)
 
 
 # -- choices -----------------------------------------------------------------------------------------------------------

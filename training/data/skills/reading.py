@@ -25,8 +25,11 @@ from training.data.passages import (
 from training.data.prompts import default, qa_messages
 from training.data.prose import Question
 from training.data.skills.context import UNKNOWN, found_thought
-from training.data.skills.judging import Fact, Told, judgements, stems
+from training.data.skills.judging import judgements
+from training.data.skills.matching import HARD, level_of, matched
 from training.data.skills.openings import chat_for, system_text
+from training.data.skills.queries import Fact, Told, stems
+from training.data.swapping import Swap
 from training.data.toolmaking import Listing, Tool, call_text
 from training.data.words import Phrases, Words
 from training.data.written import Line, Slots, line_of, lines, said
@@ -301,25 +304,30 @@ def read_refine(w: Words) -> Example:
 # -- relevance ---------------------------------------------------------------------------------------------------------
 
 
-def _asked(w: Words, slots: Slots, wordings: Sequence[str]) -> str:
+def _asked(w: Words, slots: Slots, swap: Swap, wordings: Sequence[str]) -> str:
     """One of all wordings of a question that the split may use."""
     wording = w.pick(wordings)
-    return slots.fill(said(w, wording) if w.chance(0.6) else wording)
+    return swap(slots.fill(said(w, wording) if w.chance(0.6) else wording))
 
 
 def _told(w: Words, line: Line) -> Told | None:
     """A text with every way to ask about it; none where no single sentence holds an answer."""
     source = source_of(line, w.heldout)
     slots = Slots(w)
-    sentences = split(slots.fill(source.text))
+    text = slots.fill(source.text)
+    topic = set(_WORD.findall(source.topic.lower()))
+    other = " ".join(word for word in _WORD.findall(text) if word.lower() not in topic)
+    swap = Swap(w, other, 0.0 if w.heldout or w.chance(0.4) else w.pick((0.1, 0.25, 0.5)))
+    sentences = split(swap(text))
     facts = []
     for one in source.asked:
-        answer = slots.fill(one.answer)
+        answer = swap(slots.fill(one.answer))
         at = next((i for i, (_, sentence) in enumerate(sentences) if answer in sentence), None)
         if at is not None:
-            facts.append(Fact(partial(_asked, w, slots, one.wordings), slots.fill(one.short).strip(".,"), at))
+            short = swap(slots.fill(one.short)).strip(".,")
+            facts.append(Fact(partial(_asked, w, slots, swap, one.wordings), short, at))
     long_enough = sum(len(sentence.split()) for _, sentence in sentences) >= 20
-    untold = [slots.fill(text) for text in source.untold]
+    untold = [swap(slots.fill(text)) for text in source.untold]
     return Told(source.topic, sentences, facts, untold) if facts and long_enough else None
 
 
@@ -347,6 +355,9 @@ def _near(w: Words, told: Told) -> Told | None:
     return _told(w, w.pick(found)) if found else None
 
 
-def read_relevance(w: Words) -> Example:
+def read_relevance(w: Words, level: str = "") -> Example:
     """Whether a passage helps with a query."""
+    level = level or level_of(w)
+    if level != HARD:
+        return matched(w, "read_relevance", level, _tell, _near)
     return judgements(w, "read_relevance", _tell, _near)
