@@ -179,7 +179,7 @@ def _judged(w: Words, told: _Composed, rivals: list[_Composed], stranger: _Compo
     fact = w.pick(told.facts)
     query = query_for(w, told, fact)
     x = w.rng.random()
-    if x < 0.47:
+    if x < 0.5:
         return query, told.text, True
     if x < 0.7:
         return query, w.pick(rivals).text, False
