@@ -117,7 +117,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
 }
 SKILLS: tuple[str, ...] = tuple(WEIGHTS)
 #: What is learned first, for the others build on it: finding the same words again, with what stands beside them.
-FIRST: dict[str, float] = {"lookup": 3, "which_composed": 1, "composed_relevance": 0.5}
+FIRST: dict[str, float] = {"lookup": 3, "which_composed": 1, "relevance": 0.5}
 _ALL = {skill: weight for skill, (weight, _) in WEIGHTS.items()}
 
 
