@@ -22,6 +22,8 @@ ASKED = Phrases(
     "Let me have the {k}.", "What did it give as {k}?", "Could you repeat the {k}?", "I have to write down the {k}.", "Mention the {k}.",
     "My colleague asks for the {k}.", "Thanks. What's the {k}?", "Good. And the {k}?", "Ok, and which {k}?", "Wait, what is the {k}?",
     "They want to know the {k}.", "What have you got for the {k}?", "Name the {k}.", "For the form I need the {k}.", "What would the {k} be?",
+    "What's its {k}?", "And its {k}?", "What is their {k}?", "And her {k}?", "What's his {k}?", "Which {k} does it have?", "What {k} do they have?", "Which {k} is given?", "What {k}?",
+    "And what {k}?", "Under {k}, what does it say?", "Is the {k} in there? Tell me.", "Do we have the {k}?", "May I know the {k}?", "I'm also interested in the {k}.", "Look up the {k} in the result.",
 ).always("What is the {k}?", "What's the {k}?", "And the {k}?", "Which {k}?")  # fmt: skip
 _UNLIKE: dict[str, set[str]] = {
     "location": {"shelf", "warehouse", "address", "city", "country", "room", "floor", "platform", "gate", "seat", "destination"},

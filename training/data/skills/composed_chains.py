@@ -237,7 +237,7 @@ def composed_chain(w: Words) -> Example:
     """Requests for two deeds, for the first of them, and for the second, over the same tools."""
     chat = chat_for(w, share=0.08)
     pairs: list[Pair] = []
-    for _ in range(w.pick((1, 1, 2, 2, 3)) if not w.heldout else w.pick((1, 1, 2))):
+    for _ in range(w.pick((1, 1, 1, 2, 2))):
         pairs.append(written_pair(w, w.pick((1, 1, 2))) if w.chance(0.6) else composed_pair(w, w.pick((1, 1, 2))))
     if len({pair.source.noun or pair.source.sort for pair in pairs}) < len(pairs):
         return composed_chain(w)

@@ -93,8 +93,8 @@ def _told(item: object) -> str:
     return said_value(item)
 
 
-def _asked(w: Words, given: list[Field], left: list[Field]) -> Turn:
-    """A question on a record; those in `left` have not been asked for."""
+def _asked(w: Words, given: list[Field], left: list[Field], subject: str) -> Turn:
+    """A question on a record; those in `left` have not been asked for. `subject`: what it is about, or ""."""
     one = left.pop() if left else w.pick(given)
     plain = [field for field in given if not field.quality]
     x = w.rng.random()
@@ -103,6 +103,8 @@ def _asked(w: Words, given: list[Field], left: list[Field]) -> Turn:
     if x < 0.12 and len(plain) > 1:
         a, b = w.sample(plain, 2)
         return w.ask(_TWO, k=a.label, j=b.label, K=_cap(a.label)), report([a, b])
+    if subject and not one.quality and x > 0.85:
+        return w.ask(_LOOKED_UP, k=one.label, x=subject), one.answer
     if one.quality or x > 0.36:
         return one.question(w), one.answer
     if x > 0.2:
@@ -130,7 +132,8 @@ def _record(w: Words, tool: Tool, who: str) -> Outcome:
     ):
         written = {"name" if isinstance(own, str) else "id": own, **written}
     left = w.shuffled(given)
-    return Outcome(shown(w, written), report(given), given, lambda w: _asked(w, given, left))
+    subject = own if isinstance(own, str) and len(own) < 40 and len(tool.arguments) == 1 else ""
+    return Outcome(shown(w, written), report(given), given, lambda w: _asked(w, given, left, subject))
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
@@ -151,7 +154,7 @@ _HEADS: tuple[tuple[tuple[str, ...], Callable[[Words], str]], ...] = (
 
 
 def _list(w: Words, who: str) -> Outcome:
-    keys, make = w.pick(_HEADS)
+    keys, make = w.pick(_HEADS[:2] if who == "p" else _HEADS)
     key = w.pick(keys)
     n = w.pick((2, 2, 3, 3, 3, 4, 5))
     heads = list(dict.fromkeys(make(w) for _ in range(n)))
