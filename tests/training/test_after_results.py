@@ -12,6 +12,7 @@ from training.data.chain_parts import sources, uses
 from training.data.parameters import said_value
 from training.data.result_fields import fields, report
 from training.data.skills.composed_chains import composed_chain
+from training.data.skills.composed_lookups import composed_lookup
 from training.data.skills.composed_results import composed_result
 from training.data.words import Words
 
@@ -32,7 +33,7 @@ def drawn(make, split, n=250):
 
 
 @pytest.mark.parametrize("split", SPLITS)
-@pytest.mark.parametrize("make", [composed_result, composed_chain])
+@pytest.mark.parametrize("make", [composed_result, composed_chain, composed_lookup])
 def test_calls_name_tools_that_are_offered_and_messages_have_no_slots_left(make, split):
     for made in drawn(make, split):
         names = [tool["function"]["name"] for tool in made.tools or ()]
@@ -84,11 +85,29 @@ def test_questions_on_a_result_are_answered_without_a_call(split):
     assert n_answered > 80
 
 
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_lookup_calls_for_what_the_request_names_and_answers_from_results(split):
+    n_calls = n_answers = 0
+    for made in drawn(composed_lookup, split):
+        results = ""
+        for before, message in pairwise(made.messages):
+            if before["role"] == "tool":
+                results += before["content"] + "\n"
+            for _, arguments in calls_of(message):
+                n_calls += 1
+                assert all(value in before["content"] for value in arguments.values())
+            answer = message["content"]
+            if before["role"] == "user" and answer.startswith("The ") and message["role"] == "assistant":
+                n_answers += 1
+                assert answer.rpartition(" is ")[2].rstrip(".") in results.replace("\\", "")
+    assert n_calls > 200
+    assert n_answers > 100
+
+
 def test_training_has_enough_turns_to_learn_from():
-    targets = [sum(bool(m.get("train")) for m in made.messages) for made in drawn(composed_result, "train")]
-    assert sum(targets) / len(targets) > 6
-    targets = [sum(bool(m.get("train")) for m in made.messages) for made in drawn(composed_chain, "train")]
-    assert sum(targets) / len(targets) > 6
+    for make in (composed_result, composed_chain, composed_lookup):
+        targets = [sum(bool(m.get("train")) for m in made.messages) for made in drawn(make, "train")]
+        assert sum(targets) / len(targets) > 6
 
 
 def test_the_splits_share_no_source_and_no_use():
