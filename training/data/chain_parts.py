@@ -49,7 +49,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Use:
-    """A tool that takes a value of a sort, maybe with a second argument, and how people ask for it."""
+    """A tool that takes a value of a sort, maybe with a second argument, how people ask for it, and what it returns."""
 
     sort: str
     tools: tuple[str, ...]
@@ -58,6 +58,8 @@ class Use:
     more: tuple[str, ...]
     make: Callable[[Words], Any] | None
     clauses: Phrases
+    field: str = ""  # of its result
+    returns: Callable[[Words], Any] | None = None
 
 
 def _split(text: str) -> list[str]:
@@ -76,11 +78,21 @@ def _source(line: str) -> Source:
 
 
 def _use(line: str) -> Use:
-    sort, tools, does, parameters, more, clauses = (part.strip() for part in line.split(" | "))
+    sort, tools, does, parameters, more, clauses, *result = (part.strip() for part in line.split(" | "))
     names, _, kind = more.partition(" : ")
     made = None if more == "-" else maker(kind.strip())
-    names_of_more = tuple(names.split()) if made else ()
-    return Use(sort, tuple(tools.split()), _phrases(does), tuple(parameters.split()), names_of_more, made, _phrases(clauses))  # fmt: skip
+    field, _, returned = (result or [""])[0].partition(" : ")
+    return Use(
+        sort,
+        tuple(tools.split()),
+        _phrases(does),
+        tuple(parameters.split()),
+        tuple(names.split()) if made else (),
+        made,
+        _phrases(clauses),
+        field,
+        maker(returned) if field else None,
+    )
 
 
 def _lines(name: str, split: str) -> list[str]:

@@ -157,9 +157,16 @@ def _found(w: Words, case: _Case, *, asked: bool = False) -> tuple[str, str]:
     return shown(w, {names[name]: value for name, value in written.items()}), key.answer if asked else report(given)
 
 
-def _done(w: Words) -> tuple[str, str]:
+def _done(w: Words, use: Use) -> tuple[str, str]:
     """What the second tool returns, and the answer."""
     x = w.rng.random()
+    if use.returns is not None and x < 0.85:
+        value = use.returns(w)
+        if w.chance(0.15):
+            return said_value(value), f"The result is {said_value(value)}."
+        more = fields(w, "t", w.pick((0, 0, 0, 1)), made_up=0.0)
+        given = [Field(use.field, spoken(use.field), value, "", None), *more]
+        return shown(w, {one.name: one.value for one in given}), given[0].answer
     if x < 0.5:
         return done_result(w).text, DONE_ANSWER
     if x < 0.65:
@@ -183,8 +190,8 @@ def _second_call(chat: Chat, case: _Case) -> None:
     chat.calls([(tool.name, tool.arguments)], f"With this I go on: {call_text(tool.name, tool.arguments)}.")
 
 
-def _last(w: Words, chat: Chat) -> None:
-    text, answer = _done(w)
+def _last(w: Words, chat: Chat, case: _Case) -> None:
+    text, answer = _done(w, case.use)
     chat.result(text)
     chat.answer(answer, "All steps are done. I report.")
 
@@ -210,7 +217,7 @@ def _turn(w: Words, chat: Chat, case: _Case) -> None:
         chat.result(_found(w, case)[0])
         _second_call(chat, case)
         if not w.heldout or w.chance(0.2):
-            _last(w, chat)
+            _last(w, chat, case)
         return
     if x < 0.86:
         asked = case.pair.source.sort in _ASKED_FOR and w.chance(0.45)
@@ -224,13 +231,13 @@ def _turn(w: Words, chat: Chat, case: _Case) -> None:
             chat.user(_kept(w, _THEN, case.more, d=deed, D=_cap(deed)))
             _second_call(chat, case)
             if not w.heldout:
-                _last(w, chat)
+                _last(w, chat, case)
         return
     deed = case.deed(w, by_value(w, case.pair.source, case.value))
     chat.user(_opened(w, chat, _kept(w, _DIRECT, case.value, case.more, d=deed, D=_cap(deed))))
     _second_call(chat, case)
     if not w.heldout:
-        _last(w, chat)
+        _last(w, chat, case)
 
 
 def composed_chain(w: Words) -> Example:
@@ -248,7 +255,7 @@ def composed_chain(w: Words) -> Example:
     listed = offered(w, tools, w.pick((0, 0, 0, 1, 1)))
     if w.chance(0.07):
         case = _case(w, pairs[0])
-        text, answer = _done(w)
+        text, answer = _done(w, case.use)
         steps = [(case.first(), _found(w, case)[0]), (case.second(), text)]
         return as_react(w, "composed_chain", listed, _both(w, case), steps, answer)
     chat.system(system_text(w, 0.3))
