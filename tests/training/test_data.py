@@ -13,7 +13,7 @@ import pytest
 
 from ds4_core.chat import render_text
 from training.data import SKILLS, Example, by_skill, example, pieces
-from training.data.rendering import text_of
+from training.data.rendering import text_of, without_instructions
 from training.data.words import Phrases, Words, _words
 
 EOS, THINK_CLOSE = "<｜end▁of▁sentence｜>", "</think>"
@@ -153,3 +153,15 @@ def test_an_unknown_skill_or_split_is_named():
         by_skill("juggling", random.Random(0), "train")
     with pytest.raises(ValueError, match="split='test'"):
         example(random.Random(0), "test")
+
+
+@pytest.mark.parametrize("skill", ["tool_several", "tool_parallel", "written_result", "small_talk"])
+def test_a_prompt_without_instructions_still_lists_its_tools_and_keeps_its_targets(skill):
+    rng = random.Random(skill)
+    for _ in range(20):
+        made = by_skill(skill, rng, "train")
+        whole, short = pieces(made), without_instructions(pieces(made))
+        text = "".join(piece.text for piece in short)
+        assert [p for p in whole if p.trained] == [p for p in short if p.trained]
+        assert all(f'"name": "{tool["function"]["name"]}"' in text for tool in made.tools or ())
+        assert len(short) == len(whole) if not made.tools else len(text) < len(text_of(made))
