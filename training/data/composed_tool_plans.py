@@ -13,6 +13,7 @@ from training.data.composed_tool_values import Given
 from training.data.composed_tool_words import Deed
 from training.data.composed_words import Noun, Verb
 from training.data.parameters import Parameter, Tool, said_value, spoken
+from training.data.prose import capitalized
 from training.data.words import Phrases, Words
 
 Style = Callable[[list[str]], str]
@@ -78,10 +79,6 @@ class Plan:
 _WHO = frozenset(("people", "person", "being", "group"))
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _slots(w: Words, plan: Plan, verb: Verb, *, asked: bool) -> dict[str, str]:
     """What fills the phrasings; of a request if `asked`, else of a description."""
     noun, quality = plan.noun, f"{plan.quality} " if plan.quality else ""
@@ -100,7 +97,7 @@ def _slots(w: Words, plan: Plan, verb: Verb, *, asked: bool) -> dict[str, str]:
         thing = w.pick((article(one), f"the {one}", article(one), f"one {one}"))
     bare = several if plural else one
     slots = dict(v=verb.base, t=verb.third, i=verb.ing, d=verb.done, e=plan.deed.noun, o=thing, n=bare, m=several)
-    slots |= {key.upper(): _capital(value) for key, value in slots.items()}
+    slots |= {key.upper(): capitalized(value) for key, value in slots.items()}
     return slots | {
         "be": "are" if plural else "is",
         "has": "have" if plural else "has",
@@ -256,7 +253,7 @@ def _values(w: Words, plan: Plan, wanted: list[Parameter]) -> tuple[str, str]:
     row = w.pick((", ", ", ", "; ", " / ", "\n") if len(pairs) > 1 else (", ",)).join(pairs)
     if x > 0.11:
         return w.tell(said.LISTED, q=row), ""
-    return "", w.tell(said.TAILS, q=row, Q=row if pair.startswith("{v}") else _capital(row))
+    return "", w.tell(said.TAILS, q=row, Q=row if pair.startswith("{v}") else capitalized(row))
 
 
 def _long(verb: Verb) -> bool:
@@ -301,7 +298,7 @@ def _because(w: Words, plan: Plan, request: str) -> str:
     if plan.others & set(pieces(why)):
         return request
     small = request[:1].lower() + request[1:] if request[1:2].islower() else request
-    return w.tell(said.BEFORE, r=request if request[-1] in ".?!" else f"{request}.", l=small, b=why, B=_capital(why))
+    return w.tell(said.BEFORE, r=request if request[-1] in ".?!" else f"{request}.", l=small, b=why, B=capitalized(why))
 
 
 def _request(w: Words, plan: Plan, wanted: list[Parameter]) -> tuple[str, str]:

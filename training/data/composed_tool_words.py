@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from training.data import composed_words as composed
 from training.data.composed_words import Noun, Verb
-from training.data.words import Words
+from training.data.words import Words, regular_plural
 
 #: Deeds of daily life that nobody offers as a tool.
 _NO_TOOLS = frozenset(
@@ -164,15 +164,9 @@ def _tool_nouns(split: str) -> dict[str, tuple[Noun, ...]]:
         kind, _, text = line.partition(": ")
         one, _, many = text.partition("/")
         out.setdefault(kind, []).append(
-            Noun(one, many or _plural(one), kind, one in ("traffic", "air quality"), "tool")
+            Noun(one, many or regular_plural(one), kind, one in ("traffic", "air quality"), "tool")
         )
     return {kind: tuple(nouns) for kind, nouns in out.items()}
-
-
-def _plural(one: str) -> str:
-    if one.endswith(("s", "x", "z", "ch", "sh")):
-        return f"{one}es"
-    return f"{one[:-1]}ies" if one.endswith("y") and one[-2] not in "aeiou" else f"{one}s"
 
 
 def some_noun(w: Words, kind: str) -> Noun:
@@ -182,7 +176,7 @@ def some_noun(w: Words, kind: str) -> Noun:
             kind = w.pick(KINDS[:-1])
         else:
             one = w.real_noun()
-            return Noun(one, _plural(one), kind, False, "tool")
+            return Noun(one, regular_plural(one), kind, False, "tool")
     own = _tool_nouns(w.split).get(kind)
     if own is None and kind in KINDS:
         return some_noun(w, "any")
@@ -202,4 +196,4 @@ def with_facet(w: Words, noun: Noun) -> Noun:
     facet = w.pick(FACETS)
     if facet in noun.one.split():
         return with_facet(w, noun)
-    return Noun(f"{noun.one} {facet}", f"{noun.one} {_plural(facet)}", noun.kind, False, "tool")
+    return Noun(f"{noun.one} {facet}", f"{noun.one} {regular_plural(facet)}", noun.kind, False, "tool")

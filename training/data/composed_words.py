@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from training.data.words import Words
+from training.data.words import Words, regular_plural
 from training.data.written import HERE, held
 
 _FOLDER = HERE / "composed"
@@ -188,12 +188,7 @@ class Noun:
 
 def _plural(text: str) -> str:
     head, _, rest = text.partition(" of ")
-    if head.endswith(("s", "x", "z", "ch", "sh")):
-        head += "es"
-    elif head.endswith("y") and head[-2] not in _VOWELS:
-        head = f"{head[:-1]}ies"
-    else:
-        head += "s"
+    head = regular_plural(head)
     return f"{head} of {rest}" if rest else head
 
 

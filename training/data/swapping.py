@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from training.data.words import Words, wordlists
+from training.data.words import Words, regular_plural, wordlists
 from training.data.written import Line, strings_of
 
 _WORD = re.compile(r"\b[A-Za-z][a-z]{3,}\b")
@@ -38,12 +38,6 @@ def _kinds() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(nouns - adjectives - verbs - _KEPT - jobs), frozenset(adjectives - nouns - verbs - _KEPT)
 
 
-def _plural(word: str) -> str:
-    if re.search(r"(?:s|x|z|ch|sh)$", word):
-        return word + "es"
-    return word[:-1] + "ies" if re.search(r"[^aeiou]y$", word) else word + "s"
-
-
 class Swap:
     """Some words of a text, each with another that takes its place wherever it stands."""
 
@@ -53,13 +47,13 @@ class Swap:
         self._new: dict[str, str] = {}
         for word in sorted({found.lower() for found in _WORD.findall(text)}):
             singular = next(
-                (s for s in (word[:-1], word[:-2], word[:-3] + "y") if s in nouns and _plural(s) == word), ""
+                (s for s in (word[:-1], word[:-2], word[:-3] + "y") if s in nouns and regular_plural(s) == word), ""
             )
             if not (word in nouns or word in adjectives or singular) or not w.chance(share):
                 continue
             new = w.noun() if word in nouns or singular else w.adjective()
             if new.isalpha() and new.isascii():
-                self._new[word] = _plural(new) if singular and word not in nouns else new
+                self._new[word] = regular_plural(new) if singular and word not in nouns else new
         self._pattern = (
             re.compile(rf"\b(?:([Aa])(n?) )?({'|'.join(self._new)})\b", re.IGNORECASE) if self._new else None
         )
@@ -102,12 +96,7 @@ def _in_name(swap: Swap, name: str) -> str:
 
 def swapped_tool(w: Words, line: Line) -> Line:
     """A tool written by hand with other nouns where its definition and its requests share them; for training alone."""
-    return _variant(line, w.between(1, _VARIANTS))
-
-
-@lru_cache(maxsize=64)
-def _variant(line: Line, number: int) -> Line:
-    w = Words(random.Random(f"{line['name']}/{number}"), "train")
+    w = Words(random.Random(f"{line['name']}/{w.between(1, _VARIANTS)}"), "train")
     defined = " ".join(_PART.findall(line["name"])) + " " + _said_by(line["does"])
     asked = _said_by([line["requests"], line.get("clauses", [])]).lower()
     choices = " ".join(strings_of([spec.get("schema", {}) for spec in line["params"].values()])).lower()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from training.data.words import MONTHS
+from training.data.words import MONTHS, regular_plural
 
 _ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
@@ -100,9 +100,7 @@ def plural(noun: str) -> str:
     """More than one of them."""
     if noun in _PLURALS:
         return _PLURALS[noun]
-    if re.search(r"(s|x|z|ch|sh)$", noun):
-        return noun + "es"
-    return noun[:-1] + "ies" if re.search(r"[^aeiou]y$", noun) else noun + "s"
+    return regular_plural(noun)
 
 
 def past(verb: str) -> str:

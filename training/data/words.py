@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import string
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -46,6 +47,13 @@ def _words(split: str) -> dict[str, list[Any]]:
 #: Endings of nouns that take more than an "s" in the plural; phrases say "{n}s".
 _IRREGULAR = ("s", "x", "z", "ch", "sh", "y", "man", "men", "feet", "mouse")
 _REGULAR = ("ay", "ey", "oy")
+
+
+def regular_plural(noun: str) -> str:
+    """More than one of a thing whose plural follows the rules."""
+    if noun.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{noun}es"
+    return f"{noun[:-1]}ies" if re.search(r"[^aeiou]y$", noun) else f"{noun}s"
 
 
 class Phrases:
