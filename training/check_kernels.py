@@ -1,4 +1,4 @@
-"""Compares the fast operations with their plain versions on a GPU: Sinkhorn, the indexer's choice, attention, streams.
+"""Compares the fast operations with their plain versions on a GPU: the indexer's choice, attention, hyper-connections.
 
 python -m training.check_kernels
 """
@@ -23,17 +23,6 @@ def difference(a: Tensor, b: Tensor) -> float:
     return float((a.detach().float() - b.detach().float()).norm() / b.detach().float().norm())
 
 
-def check_sinkhorn(device: torch.device) -> dict[str, float]:
-    logits = (2 * torch.randn(1000, 4, 4, device=device)).requires_grad_()
-    weights = torch.randn(1000, 4, 4, device=device)
-    values, grads = [], []
-    for function in (kernels.sinkhorn, kernels.sinkhorn_plain):
-        value = function(logits, 20, 1e-6)
-        grads.append(torch.autograd.grad((value * weights).sum(), logits)[0])
-        values.append(value)
-    return {"sinkhorn": difference(*values), "sinkhorn gradient": difference(*grads)}
-
-
 def check_choice(device: torch.device) -> dict[str, float]:
     """Share of choices that differ; rounding may flip a few."""
     q, keys = torch.randn(2, 1024, 16, 64, device=device), torch.randn(2, 256, 64, device=device)
@@ -48,6 +37,7 @@ def check_choice(device: torch.device) -> dict[str, float]:
 
 
 def check_attention(device: torch.device) -> dict[str, float]:
+    """FlexAttention and its gradients, of each kind of layer."""
     config, out = ModelConfig(), {}
     first = torch.tensor([[0] * 8, [0, 0, 0, 3, 3, 3, 3, 7]], device=device)
     rows = RowsMaker(config, 1024, device)(first)
@@ -146,9 +136,10 @@ def time_hyper(device: torch.device) -> dict[str, float]:
 
 
 def main() -> None:
+    """The command line."""
     torch.manual_seed(0)
     device = torch.device("cuda")
-    for check in (check_sinkhorn, check_choice, check_attention, check_hyper, time_hyper):
+    for check in (check_choice, check_attention, check_hyper, time_hyper):
         for name, value in check(device).items():
             print(f"{name:32} {value:.2e}", flush=True)
 

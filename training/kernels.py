@@ -1,6 +1,7 @@
-"""Operations that plain PyTorch does too slowly, as Triton kernels: Sinkhorn with its exact gradient, and the indexer.
+"""What plain PyTorch does too slowly: the indexer's choice as Triton kernels; and Sinkhorn, plain, for comparison.
 
-Each is a custom operator with a plain implementation for the CPU, which is also what tests compare the kernels with.
+The choice is a custom operator with a plain implementation for the CPU, which is also what tests compare it with. On a
+GPU hyper-connections have Sinkhorn in kernels of their own (`training.hyper_sinkhorn`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ BLOCK = 128  # tokens per block of a row; a block never holds two documents
 # -- Sinkhorn ----------------------------------------------------------------------------------------------------------
 
 
-def sinkhorn_plain(logits: Tensor, rounds: int, eps: float) -> Tensor:
+def sinkhorn(logits: Tensor, rounds: int, eps: float) -> Tensor:
     """[T, n, n] logits to a nearly doubly stochastic matrix: softmax over the last axis, then `rounds` normalisations.
 
     Axis 1 is the source stream, axis 2 the destination; the last pass normalises over sources.
@@ -31,113 +32,6 @@ def sinkhorn_plain(logits: Tensor, rounds: int, eps: float) -> Tensor:
         k = k / (k.sum(2, keepdim=True) + eps)
         k = k / (k.sum(1, keepdim=True) + eps)
     return k
-
-
-if triton is not None:
-
-    @triton.jit
-    def _sinkhorn_forward(
-        logits, out, sums, n_token, ROUNDS: tl.constexpr, EPS: tl.constexpr, N: tl.constexpr, T: tl.constexpr
-    ):
-        t = tl.program_id(0) * T + tl.arange(0, T)
-        i = tl.arange(0, N)
-        at = t[:, None, None] * N * N + i[None, :, None] * N + i[None, None, :]
-        inside = (t < n_token)[:, None, None]
-        k = tl.load(logits + at, mask=inside, other=0.0)
-        k = tl.exp(k - tl.max(k, 2)[:, :, None])
-        k = k / tl.sum(k, 2)[:, :, None] + EPS
-        # The normalisers are kept: the backward pass undoes the divisions with them.
-        store = sums + t[:, None] * ((2 * ROUNDS - 1) * N) + i[None, :]
-        keep = (t < n_token)[:, None]
-        s = tl.sum(k, 1) + EPS
-        tl.store(store, s, mask=keep)
-        k = k / s[:, None, :]
-        for r in range(1, ROUNDS):
-            s = tl.sum(k, 2) + EPS
-            tl.store(store + (2 * r - 1) * N, s, mask=keep)
-            k = k / s[:, :, None]
-            s = tl.sum(k, 1) + EPS
-            tl.store(store + 2 * r * N, s, mask=keep)
-            k = k / s[:, None, :]
-        tl.store(out + at, k, mask=inside)
-
-    @triton.jit
-    def _sinkhorn_backward(
-        out, sums, grad, grad_logits, n_token, ROUNDS: tl.constexpr, EPS: tl.constexpr, N: tl.constexpr, T: tl.constexpr
-    ):
-        t = tl.program_id(0) * T + tl.arange(0, T)
-        i = tl.arange(0, N)
-        at = t[:, None, None] * N * N + i[None, :, None] * N + i[None, None, :]
-        inside = (t < n_token)[:, None, None]
-        k = tl.load(out + at, mask=inside, other=0.25)
-        g = tl.load(grad + at, mask=inside, other=0.0)
-        load = sums + t[:, None] * ((2 * ROUNDS - 1) * N) + i[None, :]
-        keep = (t < n_token)[:, None]
-        for step in range(1, ROUNDS):
-            r = ROUNDS - step
-            s = tl.load(load + 2 * r * N, mask=keep, other=1.0)[:, None, :]
-            g = (g - tl.sum(g * k, 1)[:, None, :]) / s
-            k = k * s
-            s = tl.load(load + (2 * r - 1) * N, mask=keep, other=1.0)[:, :, None]
-            g = (g - tl.sum(g * k, 2)[:, :, None]) / s
-            k = k * s
-        s = tl.load(load, mask=keep, other=1.0)[:, None, :]
-        g = (g - tl.sum(g * k, 1)[:, None, :]) / s
-        k = k * s - EPS  # the softmax
-        g = k * (g - tl.sum(g * k, 2)[:, :, None])
-        tl.store(grad_logits + at, g, mask=inside)
-
-
-_TOKENS = 64  # tokens per program
-
-
-@torch.library.custom_op("ds4_training::sinkhorn", mutates_args=())
-def _sinkhorn(logits: Tensor, rounds: int, eps: float) -> tuple[Tensor, Tensor]:
-    """The matrix, and the normalisers [T, 2 rounds - 1, n] in the order of their use."""
-    n_token, n, _ = logits.shape
-    out, sums = torch.empty_like(logits), logits.new_empty(n_token, 2 * rounds - 1, n)
-    grid = (triton.cdiv(n_token, _TOKENS),)
-    _sinkhorn_forward[grid](logits, out, sums, n_token, ROUNDS=rounds, EPS=eps, N=n, T=_TOKENS, num_warps=4)
-    return out, sums
-
-
-@_sinkhorn.register_fake
-def _(logits: Tensor, rounds: int, eps: float) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(logits), logits.new_empty(logits.shape[0], 2 * rounds - 1, logits.shape[1])
-
-
-@torch.library.custom_op("ds4_training::sinkhorn_backward", mutates_args=())
-def _sinkhorn_grad(out: Tensor, sums: Tensor, grad: Tensor, rounds: int, eps: float) -> Tensor:
-    n_token, n, _ = out.shape
-    result = torch.empty_like(out)
-    grid = (triton.cdiv(n_token, _TOKENS),)
-    _sinkhorn_backward[grid](out, sums, grad, result, n_token, ROUNDS=rounds, EPS=eps, N=n, T=_TOKENS, num_warps=4)
-    return result
-
-
-@_sinkhorn_grad.register_fake
-def _(out: Tensor, sums: Tensor, grad: Tensor, rounds: int, eps: float) -> Tensor:
-    return torch.empty_like(out)
-
-
-def _remember(ctx, inputs, output) -> None:
-    _, ctx.rounds, ctx.eps = inputs
-    ctx.save_for_backward(*output)
-
-
-def _backward(ctx, grad, _grad_sums):
-    out, sums = ctx.saved_tensors
-    return _sinkhorn_grad(out, sums, grad.contiguous(), ctx.rounds, ctx.eps), None, None
-
-
-_sinkhorn.register_autograd(_backward, setup_context=_remember)
-
-
-def sinkhorn(logits: Tensor, rounds: int, eps: float) -> Tensor:
-    """`sinkhorn_plain`, by the kernel where there is a GPU. logits: [T, n, n] float32."""
-    if logits.device.type == "cpu":
-        return sinkhorn_plain(logits, rounds, eps)
-    return _sinkhorn(logits.contiguous(), rounds, eps)[0]
 
 
 # -- rows chosen by the indexer ----------------------------------------------------------------------------------------
