@@ -47,6 +47,7 @@ class ModelConfig:
 
     @property
     def n_layer(self) -> int:
+        """Layers."""
         return len(self.ratios)
 
     def huggingface(self, *, bos: int, eos: int, pad: int) -> dict[str, Any]:

@@ -154,10 +154,12 @@ class Trainer:
 
     @property
     def progress(self) -> float:
+        """How much of the schedule is over, 0..1."""
         return self.elapsed / self.config.budget_s
 
     @property
     def prune(self) -> bool:
+        """Whether attention sees only the rows that the indexer chose."""
         return self.progress >= self.config.prune_from
 
     def train_step(self, batch: tuple[np.ndarray, ...]) -> Tensor:
@@ -241,6 +243,7 @@ class Deadline:
         return self._end - time.monotonic()
 
     def passed(self, steps: int) -> bool:
+        """Whether to stop after so many steps."""
         return self._told or time.monotonic() > self._end or steps >= self._max_steps
 
 

@@ -62,6 +62,7 @@ def answered(w: Words, chat: Chat, one: Reading, question: Question) -> None:
 
 
 def refused(w: Words, chat: Chat) -> None:
+    """The answer to a question that the context does not answer."""
     chat.answer(UNKNOWN, w.say(_SILENT))
 
 
