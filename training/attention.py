@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import AuxRequest, flex_attention
 
+from training import initial
 from training.config import ModelConfig
 from training.hyper import rms
 from training.indexer import Indexer
@@ -79,19 +80,28 @@ class Attention(nn.Module):
             self.compressor = Compressor(c.n_embd, c.head_dim, ratio)
         if ratio == 4:
             self.indexer = Indexer(config)
+            projection = initial.place_rows(self.compressor, c.n_rot)
+            initial.match_and_copy(self, projection, c.n_rot)
+
+    def queries_and_keys(self, x: Tensor, low: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Queries [B, S, H, D] of x and its low-rank form, keys [B, K, D], rows after tokens, and the rows alone."""
+        b, s, _ = x.shape
+        cos, sin = rows.rope[self.ratio]
+        q = rotate(rms(self.q_b(low).view(b, s, self.n_head, self.head_dim)), cos[:, None], sin[:, None])
+        keys = rotate(rms(self.kv(x), self.kv_norm), cos, sin)
+        if not self.ratio:
+            return q, keys, None
+        compressed = self.compressor(x, rows.starts, cos, sin)
+        padding = n_key(s, self.ratio) - s - compressed.shape[1]
+        return q, torch.cat([keys, F.pad(compressed, (0, 0, 0, padding))], 1), compressed
 
     def forward(self, x: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         """x [B, S, d] to the block's output, and the indexer's loss (0 in layers without one)."""
         b, s, _ = x.shape
         cos, sin = rows.rope[self.ratio]
         low = rms(self.q_a(x), self.q_a_norm)
-        q = rotate(rms(self.q_b(low).view(b, s, self.n_head, self.head_dim)), cos[:, None], sin[:, None])
-        keys = rotate(rms(self.kv(x), self.kv_norm), cos, sin)
-        compressed = chosen = None
-        if self.ratio:
-            compressed = self.compressor(x, rows.starts, cos, sin)
-            padding = n_key(s, self.ratio) - s - compressed.shape[1]
-            keys = torch.cat([keys, F.pad(compressed, (0, 0, 0, padding))], 1)
+        q, keys, compressed = self.queries_and_keys(x, low, rows)
+        chosen = None
         if self.ratio == 4:
             index = self.indexer.inputs(x, low, rows)
             if rows.top_k is not None:

@@ -126,9 +126,9 @@ class TrainConfig:
     short_prompts: float = 0.75
     whole_from: float = 0.65
     first: float = 0.25
-    first_until: float = 0.35
+    first_until: float = 0.2
     budget_s: float = 800.0
-    rate: float = 1.0
+    rate: float = 1.25
     decay: float = 0.65
     warm_steps: int = 100
     prune_from: float = 0.85

@@ -8,7 +8,7 @@ import queue
 import random
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,25 @@ class Loader:
         """Ends the workers."""
         for worker in self._workers:
             worker.terminate()
+
+
+def ahead(source: Iterable[Any], prepare: Callable[[Any], Any], n: int = 2) -> Iterator[Any]:
+    """`prepare` of each item, computed by a thread up to `n` items before it is asked for."""
+    ready: queue.Queue[tuple[Any, Exception | None]] = queue.Queue(maxsize=n)
+
+    def work() -> None:
+        try:
+            for item in source:
+                ready.put((prepare(item), None))
+        except Exception as reason:  # noqa: BLE001 - the reader raises it
+            ready.put((None, reason))
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        item, failed = ready.get()
+        if failed is not None:
+            raise failed
+        yield item
 
 
 def heldout(path: Path, *, per_skill: int, n_row: int, n_token: int, seed: int) -> list[Packed]:

@@ -1,13 +1,14 @@
 """Compiles some kinds of layer in processes of their own, while the trainer compiles the others.
 
 Compiling is serial within a process, and what one has compiled another finds in the cache on disk. So the trainer waits
-for the slowest kind instead of for all of them.
+for the slowest kind instead of for all of them. What was compiled can be kept for the next run.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 
@@ -44,6 +45,26 @@ def compile_kind(kind: str, *, prune: bool) -> None:
             streams, index_loss = model.layers[0].attend(streams, rows)
             loss = streams.float().sum() + index_loss
     loss.backward()
+
+
+def load(path: Path) -> int:
+    """Takes up kernels that an earlier run on such a machine compiled, of the files PATH.*; returns how many files."""
+    parts = sorted(path.parent.glob(path.name + ".*"))
+    if parts:
+        torch.compiler.load_cache_artifacts(b"".join(p.read_bytes() for p in parts))
+    return len(parts)
+
+
+def save(path: Path, piece: int = 15 << 20) -> int:
+    """Keeps the compiled kernels for the next run in PATH.*; returns their bytes."""
+    saved = torch.compiler.save_cache_artifacts()
+    if saved is None:
+        return 0
+    data = saved[0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for i in range(0, len(data), piece):
+        path.with_name(f"{path.name}.{i // piece}").write_bytes(data[i : i + piece])
+    return len(data)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,6 @@ class Rows:
         first: [B, S / 128] int64, the first block of each block's document.
         starts: [B, S / 4] bool: a block of four tokens that begins a document.
         sampled: [Q] int64, positions of the queries that train the indexer.
-        lists: Per ratio, what `block_lists` gives.
         rope: Per ratio, cosines and sines [S, n_rot / 2].
         masks: Per ratio, FlexAttention's mask; empty on the CPU, where attention is plain.
         top_k: Rows that the indexer keeps, or None to attend to all.
@@ -97,7 +96,6 @@ class Rows:
     first: Tensor
     starts: Tensor
     sampled: Tensor
-    lists: dict[int, list[Tensor]]
     rope: dict[int, tuple[Tensor, Tensor]]
     masks: dict[int, BlockMask]
     top_k: int | None
@@ -124,26 +122,26 @@ class RowsMaker:
         self._ratios, self._n_rot = ratios, config.n_rot
         self._rope = {r: rope_table(n_token, config.n_rot, self._bases[r], device) for r in ratios}
 
-    def _parts(self, first: Tensor, offset: int) -> tuple[Tensor, Tensor, Tensor, dict[int, list[Tensor]]]:
-        """The tensors of `Rows`, computed where they are needed."""
-        first = first.to(self._device, torch.int64, non_blocking=True)
-        starts = torch.zeros(len(first), self._n_token // 4, dtype=torch.bool, device=self._device)
-        starts[:, :: BLOCK // 4] = first == torch.arange(first.shape[1], device=self._device)
-        sampled = torch.arange(offset % self._stride, self._n_token, self._stride, device=self._device)
-        flex = self._device.type == "cuda"
-        return first, starts, sampled, {r: block_lists(first, self._n_token, r) for r in self._ratios if flex}
+    def tensors(self, first: Tensor, *, offset: int = 0) -> list[Tensor]:
+        """What of `Rows` changes with the batch: `first`, `starts`, `sampled`, and the lists of all ratios.
 
-    def refill(self, rows: Rows, first: Tensor, *, offset: int = 0) -> None:
-        """Puts another batch's tensors into the places of `rows`, which a captured graph reads."""
-        *new, lists = self._parts(first, offset)
-        for place, value in zip((rows.first, rows.starts, rows.sampled), new, strict=True):
-            place.copy_(value)
-        for ratio, places in rows.lists.items():
-            for place, value in zip(places, lists[ratio], strict=True):
-                place.copy_(value)
+        They are computed where `first` is; `offset` picks the indexer's queries.
+        """
+        first = first.to(torch.int64)
+        starts = torch.zeros(len(first), self._n_token // 4, dtype=torch.bool, device=first.device)
+        starts[:, :: BLOCK // 4] = first == torch.arange(first.shape[1], device=first.device)
+        sampled = torch.arange(offset % self._stride, self._n_token, self._stride, device=first.device)
+        flex = self._device.type == "cuda"
+        lists = [t for r in self._ratios if flex for t in block_lists(first, self._n_token, r)]
+        return [first, starts, sampled, *lists]
+
+    def assemble(self, tensors: Sequence[Tensor], *, prune: bool = True) -> Rows:
+        """`Rows` over what `tensors` gave, on this device."""
+        first, starts, sampled, *lists = tensors
+        of_ratio = {r: lists[4 * i : 4 * i + 4] for i, r in enumerate(self._ratios) if lists}
+        masks = {r: block_mask(first, self._n_token, r, ts) for r, ts in of_ratio.items()}
+        return Rows(first, starts, sampled, self._rope, masks, self._top_k if prune else None)
 
     def __call__(self, first: Tensor, *, prune: bool = True, offset: int = 0) -> Rows:
         """For documents that begin at the blocks `first` [B, S / 128]; `offset` picks the indexer's queries."""
-        first, starts, sampled, lists = self._parts(first, offset)
-        masks = {r: block_mask(first, self._n_token, r, ts) for r, ts in lists.items()}
-        return Rows(first, starts, sampled, lists, self._rope, masks, self._top_k if prune else None)
+        return self.assemble(self.tensors(first.to(self._device), offset=offset), prune=prune)

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training import export, precompile, scores, tokenizer
+from training.arena import Arena
 from training.config import BLOCK, ModelConfig, TrainConfig
-from training.loader import Loader, heldout
+from training.loader import Loader, ahead, heldout
 from training.model import Model, compiled, head_loss
 from training.optimizer import Optimizer, schedule
-from training.packing import PROMPT
 from training.rows import RowsMaker
 
 ORIGIN = time.monotonic()
@@ -42,15 +43,14 @@ class Step:
     """One training step over tensors that stay in place, so that a GPU can replay it as one graph."""
 
     def __init__(self, trainer: Trainer, *, prune: bool) -> None:
-        config, n_token, device = trainer.config, trainer.model.config.n_context, trainer.device
         self._trainer, self._graph = trainer, None
-        self.tokens = torch.zeros(config.n_row, n_token, dtype=torch.int64, device=device)
-        self.roles = torch.zeros_like(self.tokens)
-        self.rows = trainer.rows(torch.zeros(config.n_row, n_token // BLOCK), prune=prune)
-        self.factor = torch.zeros((), device=device)
-        self.losses = torch.zeros(3, device=device)  # weighted, of targets alone, of the indexers
-        self._filled_s = 0.0
-        self._events = [torch.cuda.Event(enable_timing=True) for _ in range(2)] if device.type == "cuda" else []
+        first = torch.zeros(trainer.config.n_row, trainer.model.config.n_context // BLOCK)
+        self._arena = Arena([torch.zeros(()), *trainer.tensors(first)], trainer.device)
+        self.factor, self.tokens, self.roles, *of_rows = self._arena.tensors
+        self.rows = trainer.rows.assemble(of_rows, prune=prune)
+        self.losses = torch.zeros(3, device=trainer.device)  # weighted, of targets alone, of the indexers
+        self._launch_s = 0.0
+        self._events = [torch.cuda.Event(enable_timing=True) for _ in range(2)] if trainer.device.type == "cuda" else []
 
     def _body(self) -> None:
         t = self._trainer
@@ -66,19 +66,10 @@ class Step:
                     bias.add_(torch.sign(load.mean() - load) * (t.config.balance * self.factor))
             self.losses.copy_(torch.stack([loss, on_targets, index_loss]))
 
-    def _fill(self, batch: tuple[np.ndarray, ...], factor: float) -> None:
-        tokens, roles, first = (torch.from_numpy(array.astype(np.int64)) for array in batch)
-        for place, value in ((self.tokens, tokens), (self.roles, roles)):
-            place.copy_(value.pin_memory() if place.is_cuda else value, non_blocking=True)
-        first = first.pin_memory() if self.tokens.is_cuda else first
-        self._trainer.rows.refill(self.rows, first, offset=7 * self._trainer.step)
-        self.factor.fill_(factor)
-
-    def __call__(self, batch: tuple[np.ndarray, ...], factor: float) -> None:
-        """Fills the tensors and runs the step."""
+    def __call__(self, batch: Sequence[Tensor], factor: float) -> None:
+        """Runs the step on what `Trainer.prepare` made of a batch."""
         begin = time.monotonic()
-        self._fill(batch, factor)
-        self._filled_s = time.monotonic() - begin
+        self._arena.fill([torch.tensor(factor), *batch])
         for event in self._events[:1]:
             event.record()
         if self._graph is not None:
@@ -87,13 +78,14 @@ class Step:
             self._body()
         for event in self._events[1:]:
             event.record()
+        self._launch_s = time.monotonic() - begin
 
     def timing(self) -> str:
-        """Where the newest step's time went: on the GPU, and on the CPU to fill it. Waits for the GPU."""
+        """Where the newest step's time went: on the GPU, and on the CPU to launch it. Waits for the GPU."""
         if not self._events:
             return ""
         self._events[1].synchronize()
-        return f"GPU {self._events[0].elapsed_time(self._events[1]):.1f} ms, filled in {1e3 * self._filled_s:.1f} ms"
+        return f"GPU {self._events[0].elapsed_time(self._events[1]):.1f} ms, launched in {1e3 * self._launch_s:.1f} ms"
 
     def capture(self) -> None:
         """Captures the step and keeps the graph if one replay does what the step itself did."""
@@ -137,13 +129,17 @@ class Trainer:
         self.optimizer = Optimizer(self.model, train)
         self.rows = RowsMaker(model, model.n_context, device, stride=train.index_stride)
         self.step, self.elapsed, self.n_token = 0, 0.0, 0
-        self.weights = torch.tensor(
-            [0.0, train.prompt_weight, 1.0, train.short_weight, train.decisive_weight], device=device
-        )  # by role
+        self.weights = torch.zeros(5, device=device)  # by role
+        self._weigh(train.prompt_weight)
         self.head_loss: Any = head_loss
         self.balance = [layer.ffn.bias for layer in self.model.layers]
         self._steps: dict[bool, Step] = {}
-        self._runs = 0
+        self._runs, self._prepared = 0, 0
+
+    def _weigh(self, prompt_weight: float) -> None:
+        c = self.config
+        self._prompt_weight = prompt_weight
+        self.weights.copy_(torch.tensor([0.0, prompt_weight, 1.0, c.short_weight, c.decisive_weight]))
 
     def compile(self) -> None:
         """Compiles the layers, one graph for each kind, and the loss."""
@@ -162,11 +158,28 @@ class Trainer:
         """Whether attention sees only the rows that the indexer chose."""
         return self.progress >= self.config.prune_from
 
-    def train_step(self, batch: tuple[np.ndarray, ...]) -> Tensor:
-        """One step; returns the losses (weighted, targets alone, indexer), which later steps overwrite."""
+    def tensors(self, first: Tensor) -> list[Tensor]:
+        """Tokens and roles, yet empty, and what attention must know of documents that begin at the blocks `first`."""
+        empty = torch.zeros(len(first), self.model.config.n_context, dtype=torch.int64)
+        return [empty, empty, *self.rows.tensors(first, offset=7 * self._prepared)]
+
+    def prepare(self, batch: tuple[np.ndarray, ...]) -> list[Tensor]:
+        """A batch of the loader as the tensors of a step, on the CPU."""
+        tokens, roles, first = (torch.from_numpy(array.astype(np.int64)) for array in batch)
+        self._prepared += 1
+        return [tokens, roles, *self.tensors(first)[2:]]
+
+    def train_step(self, batch: Sequence[Tensor]) -> Tensor:
+        """One step on what `prepare` made of a batch.
+
+        Returns:
+            The losses (weighted, targets alone, indexer), which later steps overwrite.
+        """
         prune = self.prune
         late = self.progress >= self.config.focus_from
-        self.weights[PROMPT] = self.config.late_prompt_weight if late else self.config.prompt_weight
+        prompt_weight = self.config.late_prompt_weight if late else self.config.prompt_weight
+        if prompt_weight != self._prompt_weight:
+            self._weigh(prompt_weight)
         if prune not in self._steps:
             self._steps = {prune: Step(self, prune=prune)}
             self._runs = 0
@@ -203,26 +216,6 @@ class Trainer:
     def resume(self, facts: dict[str, Any]) -> None:
         """Takes up a run's place in the schedule."""
         self.step, self.elapsed, self.n_token = facts["step"], facts["elapsed_s"], facts["tokens"]
-
-
-def load_compiled(path: Path) -> None:
-    """Kernels that an earlier run on such a machine compiled."""
-    parts = sorted(path.parent.glob(path.name + ".*"))
-    if parts:
-        torch.compiler.load_cache_artifacts(b"".join(p.read_bytes() for p in parts))
-        say(f"compiled kernels from {len(parts)} files")
-
-
-def save_compiled(path: Path, piece: int = 15 << 20) -> None:
-    """Keeps the compiled kernels for the next run."""
-    saved = torch.compiler.save_cache_artifacts()
-    if saved is None:
-        return
-    data = saved[0]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for i in range(0, len(data), piece):
-        path.with_name(f"{path.name}.{i // piece}").write_bytes(data[i : i + piece])
-    say(f"kept {len(data) / 2**20:.1f} MiB of compiled kernels")
 
 
 class Deadline:
@@ -278,7 +271,7 @@ def run(
     pending = [p for p in config.eval_at if batches and p > trainer.progress]
     began, waited = trainer.step, 0.0
     since = time.monotonic()
-    source = iter(loader)
+    source = ahead(loader, trainer.prepare)
     tokens_before = trainer.n_token
     while trainer.progress < 1 and not deadline.passed(trainer.step - began):
         now = time.monotonic()
@@ -316,7 +309,7 @@ def run(
             mark = time.monotonic()
             since, tokens_before, waited = mark, trainer.n_token, 0.0
         if compiled and done == 60:
-            save_compiled(compiled)
+            say(f"kept {precompile.save(compiled) / 2**20:.1f} MiB of compiled kernels")
             mark = time.monotonic()
         if done == 60 and not trainer.prune and trainer.device.type == "cuda":
             helpers += precompile.start(prune=True, kinds=precompile.PRUNED)
@@ -330,7 +323,7 @@ def main(description: str | None = __doc__) -> None:
     )
     parser.add_argument("--weights", type=Path, help="go on from this checkpoint when there is no state.pt")
     parser.add_argument("--anew", action="store_true", help="with --weights: begin the schedule anew")
-    parser.add_argument("--rate", type=float, default=1.0, help="factor on all learning rates")
+    parser.add_argument("--rate", type=float, default=TrainConfig.rate, help="factor on all learning rates")
     parser.add_argument("--decay", type=float, default=TrainConfig.decay, help="part of the schedule that cools down")
     parser.add_argument("--prompt-weight", type=float, help="of prompts in the loss, all the time")
     parser.add_argument("--prune-from", type=float, default=TrainConfig.prune_from, help="part that sees all rows")
@@ -374,7 +367,7 @@ def main(description: str | None = __doc__) -> None:
     helpers: list[subprocess.Popen[bytes]] = []
     if device.type == "cuda":
         if args.compiled:
-            load_compiled(args.compiled)
+            say(f"compiled kernels from {precompile.load(args.compiled)} files")
         trainer.compile()
         helpers = precompile.start(prune=trainer.prune)
     deadline = Deadline(args.stop_after, args.max_steps)

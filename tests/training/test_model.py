@@ -77,16 +77,6 @@ def test_a_packed_document_computes_what_it_does_alone() -> None:
             assert (packed[:, begin * BLOCK : end * BLOCK] - alone).abs().max() < 1e-4
 
 
-def test_refilled_rows_are_those_of_the_new_batch() -> None:
-    maker = RowsMaker(ModelConfig(n_context=8 * BLOCK), 8 * BLOCK, CPU, stride=16)
-    rows, wanted = maker(torch.tensor([[0, 1, 1, 3, 3, 3, 6, 6]])), torch.tensor([[0, 0, 0, 3, 3, 3, 6, 7]])
-    places = rows.first, rows.starts, rows.sampled
-    maker.refill(rows, wanted, offset=21)
-    fresh = maker(wanted, offset=21)
-    for place, value in zip(places, (fresh.first, fresh.starts, fresh.sampled), strict=True):
-        assert torch.equal(place, value)  # in the same place: a captured graph reads it there
-
-
 @pytest.mark.parametrize("hashed", [True, False])
 def test_as_many_experts_serve_a_token_as_are_used(hashed: bool) -> None:
     experts = random_model(2, n_hash=2 if hashed else 0).layers[0].ffn

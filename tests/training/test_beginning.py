@@ -1,0 +1,126 @@
+"""What a model can do before it has learned anything, and how a batch reaches the places of a step."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+
+from training.arena import Arena  # noqa: E402
+from training.config import BLOCK, ModelConfig  # noqa: E402
+from training.hyper import rms  # noqa: E402
+from training.initial import PLACES, place_channels  # noqa: E402
+from training.loader import ahead  # noqa: E402
+from training.model import Model  # noqa: E402
+from training.rows import RowsMaker, visibility  # noqa: E402
+
+CPU = torch.device("cpu")
+N = 253  # tokens that come twice: no multiple of a row's four
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+@pytest.fixture(scope="module")
+def repeated() -> tuple[Model, torch.Tensor]:
+    """A new model, and tokens of which the second half repeats the first."""
+    torch.manual_seed(3)
+    model = Model(ModelConfig())
+    tokens = torch.randint(0, model.config.n_vocab, (1, N))
+    return model, torch.cat([tokens, tokens, tokens], 1)[:, : 4 * BLOCK]
+
+
+@pytest.mark.parametrize("sizes", [(128, 64), (64, 64), (64, 32)])
+def test_places_of_a_row_share_no_channel(sizes: tuple[int, int]) -> None:
+    places = place_channels(*sizes)
+    channels = [c for place in places for c in place]
+    assert len(places) == PLACES
+    assert len({len(place) for place in places}) == 1
+    assert len(set(channels)) == len(channels) > 0
+    assert 0 <= min(channels) <= max(channels) < sizes[0]
+
+
+def test_each_matching_head_of_a_new_model_finds_the_row_with_the_token(repeated) -> None:
+    model, tokens = repeated
+    attn, seen = model.layers[2].attn, {}
+    attn.forward, forward = lambda x, rows: seen.update(x=x) or forward(x, rows), attn.forward
+    s = tokens.shape[1]
+    rows = RowsMaker(model.config, s, CPU)(torch.zeros(1, s // BLOCK), prune=False)
+    try:
+        with torch.no_grad():
+            model.hidden(tokens, rows)
+            low = rms(attn.q_a(seen["x"]), attn.q_a_norm)
+            q, keys, _ = attn.queries_and_keys(seen["x"], low, rows)
+    finally:
+        attn.forward = forward
+    logits = torch.einsum("bqhd,bkd->bhqk", q, keys)[0] * q.shape[-1] ** -0.5
+    at = torch.meshgrid(torch.zeros(1, dtype=torch.int64), torch.arange(s), torch.arange(keys.shape[1]), indexing="ij")
+    visible = visibility(rows.first, s, 4)(at[0], None, at[1], at[2])[0]
+    mass = logits.masked_fill(~visible, -torch.inf).softmax(-1)
+    for head in range(PLACES - 1):
+        # Head 0 looks for the last token before a row, the others for its first, second and third.
+        again = [t for t in range(N + 4, 2 * N - 8) if (t - N) % 4 == (head - 1) % 4]
+        found = [mass[head, t, s + (t - N) // 4 + (head == 0)] for t in again]
+        assert torch.stack(found).mean() > 0.3  # of about 230 visible keys
+
+
+def test_a_new_model_expects_what_followed_a_token_before(repeated) -> None:
+    model, tokens = repeated
+    s = tokens.shape[1]
+    rows = RowsMaker(model.config, s, CPU)(torch.zeros(1, s // BLOCK), prune=False)
+    with torch.no_grad():
+        logits = model(tokens, rows)[0]
+    places = torch.arange(N + 8, 2 * N - 8)
+    of_next = logits[places].gather(1, tokens[0, places + 1][:, None])
+    rank = (logits[places] > of_next).float().mean(1)
+    assert rank.median() < 0.3  # half of all tokens would be before it by chance
+
+
+def test_an_arena_holds_the_newest_values_in_the_same_places() -> None:
+    old = [torch.tensor(0.5), torch.zeros(3, 5, dtype=torch.int64), torch.zeros(7, dtype=torch.bool)]
+    new = [torch.tensor(2.5), torch.arange(15).view(3, 5), torch.ones(7, dtype=torch.bool)]
+    arena = Arena(old, CPU)
+    places = arena.tensors
+    for values in (old, new, old, new):
+        arena.fill(values)
+        for place, value in zip(places, values, strict=True):
+            assert place.dtype == value.dtype
+            assert torch.equal(place, value)
+
+
+def test_rows_over_an_arena_are_those_of_the_batch_it_was_filled_with() -> None:
+    maker = RowsMaker(ModelConfig(n_context=8 * BLOCK), 8 * BLOCK, CPU, stride=16)
+    arena = Arena(maker.tensors(torch.tensor([[0, 1, 1, 3, 3, 3, 6, 6]])), CPU)
+    rows, wanted = maker.assemble(arena.tensors), torch.tensor([[0, 0, 0, 3, 3, 3, 6, 7]])
+    arena.fill(maker.tensors(wanted, offset=21))
+    fresh = maker(wanted, offset=21)
+    assert torch.equal(rows.first, fresh.first)
+    assert torch.equal(rows.starts, fresh.starts)
+    assert torch.equal(rows.sampled, fresh.sampled)
+
+
+def test_what_is_prepared_ahead_comes_in_order_and_waits_until_it_is_asked_for() -> None:
+    prepared, third = [], threading.Event()
+
+    def prepare(item: int) -> int:
+        prepared.append(item)
+        if item == 2:
+            third.set()
+        return 10 * item
+
+    items = ahead(range(100), prepare, 1)
+    assert [next(items), next(items)] == [0, 10]
+    assert third.wait(10)
+    assert len(prepared) <= 5
+    assert [next(items), next(items)] == [20, 30]
+
+
+def test_a_source_that_fails_fails_where_it_is_read() -> None:
+    def source():
+        yield 1
+        raise ValueError("no more")
+
+    items = ahead(source(), lambda x: x)
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(items)

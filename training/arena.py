@@ -1,0 +1,44 @@
+"""Tensors side by side in one buffer of the GPU, which one transfer fills: a launch costs more than the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+_ALIGNMENT = 16
+
+
+class Arena:
+    """Places for tensors of fixed shapes and types."""
+
+    def __init__(self, like: Sequence[Tensor], device: torch.device) -> None:
+        """`like`: one tensor for each place; their values are the first ones."""
+        self._at, size = [], 0
+        for tensor in like:
+            self._at.append((size, tensor.dtype, tensor.shape))
+            size += -(-tensor.numel() * tensor.element_size() // _ALIGNMENT) * _ALIGNMENT
+        cuda = device.type == "cuda"
+        self._flat = torch.zeros(size, dtype=torch.uint8, device=device)
+        self._host = [torch.zeros(size, dtype=torch.uint8, pin_memory=cuda) for _ in range(2)]
+        self._sent = [torch.cuda.Event() if cuda else None for _ in self._host]
+        self.tensors = self._views(self._flat)
+        self._host_views = [self._views(host) for host in self._host]
+        self.fill(like)
+
+    def _views(self, flat: Tensor) -> list[Tensor]:
+        return [flat[at : at + shape.numel() * dtype.itemsize].view(dtype).view(shape) for at, dtype, shape in self._at]
+
+    def fill(self, values: Sequence[Tensor]) -> None:
+        """Puts values of the same shapes into `tensors`, in order with the work of the current stream."""
+        host, views, sent = self._host[0], self._host_views[0], self._sent[0]
+        if sent is not None:
+            sent.synchronize()  # the transfer before the last one still reads this buffer otherwise
+        for view, value in zip(views, values, strict=True):
+            view.copy_(value)
+        self._flat.copy_(host, non_blocking=True)
+        if sent is not None:
+            sent.record()
+        for turn in (self._host, self._host_views, self._sent):
+            turn.reverse()
