@@ -20,7 +20,7 @@ from training.data.rendering import pieces, without_instructions
 from training.packing import Document, Packed, Packer, pack
 
 ROWS = 4  # rows that a worker packs at a time
-MOST_FAILED = 10  # conversations of a worker that could not be made, each of which it tells
+MOST_FAILED = 10  # conversations of a worker that could not be made, each of which it tells; or one in a thousand
 
 
 def document(encoder: tokenizers.Encoder, made: Any, *, short: bool = False) -> Document:
@@ -34,14 +34,15 @@ def _work(out: Any, path: Path, n_token: int, name: str, short: Any, first: Any)
     os.nice(5)
     encoder, rng = tokenizers.load(path), random.Random(name)
     packer = Packer(ROWS, n_token, tokenizers.CONTROL.index(tokenizers.PAD), rng)
-    failed = 0
+    n = failed = 0
     while True:
+        n += 1
         try:
             made = document(encoder, example(rng, "train", first=first.value), short=rng.random() < short.value)
         except Exception as reason:  # one conversation in a million is no reason to lose a run, many are
             traceback.print_exc()
             failed += 1
-            if failed == MOST_FAILED:
+            if failed >= max(MOST_FAILED, n / 1000):
                 out.put(reason)
                 raise
             continue
