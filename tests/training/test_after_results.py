@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from itertools import pairwise
 
 import pytest
@@ -85,6 +86,11 @@ def test_questions_on_a_result_are_answered_without_a_call(split):
     assert n_answered > 80
 
 
+def letters(text):
+    """A text without what names are joined with."""
+    return re.sub(r"[\W_]", "", text).lower()
+
+
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_lookup_calls_for_what_the_request_names_and_answers_from_results(split):
     n_calls = n_answers = 0
@@ -97,7 +103,8 @@ def test_a_lookup_calls_for_what_the_request_names_and_answers_from_results(spli
                 n_calls += 1
                 assert all(value in before["content"] for value in arguments.values())
             answer = message["content"]
-            if before["role"] == "user" and answer.startswith("The ") and message["role"] == "assistant":
+            label = answer.removeprefix("The ").partition(" is ")[0]  # small talk has none of the results
+            if before["role"] == "user" and answer and letters(label) in letters(results):
                 n_answers += 1
                 assert answer.rpartition(" is ")[2].rstrip(".") in results.replace("\\", "")
     assert n_calls > 200

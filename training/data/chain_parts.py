@@ -9,7 +9,8 @@ from typing import Any
 
 from training.data.composed_tool_words import Deed, deeds_for, some_noun
 from training.data.composed_words import Noun
-from training.data.parameters import Parameter, Tool, cased, described, spoken
+from training.data.parameter_kinds import Parameter
+from training.data.parameters import Tool, cased, described, spoken
 from training.data.words import Phrases, Words
 from training.data.written import HERE, held, maker
 

@@ -10,7 +10,7 @@ from training.data.composed_events import NEXT, PAST, USUAL, Event, Part
 from training.data.composed_questions import Asker, missing, of_fact
 from training.data.composed_sentences import Composer
 from training.data.composed_things import Thing, somebody
-from training.data.prose import Passage, Question
+from training.data.prose_parts import Passage, Question
 from training.data.words import MONTHS, WEEKDAYS, Words
 
 

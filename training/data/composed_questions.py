@@ -31,7 +31,7 @@ from training.data.composed_wordings import (
     WHOSE,
     Wordings,
 )
-from training.data.prose import Question, capitalized
+from training.data.prose_parts import Question, capitalized
 from training.data.words import Words
 
 # -- facts beside the events -------------------------------------------------------------------------------------------

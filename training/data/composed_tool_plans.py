@@ -12,8 +12,9 @@ from training.data.composed_things import article
 from training.data.composed_tool_values import Given
 from training.data.composed_tool_words import Deed
 from training.data.composed_words import Noun, Verb
-from training.data.parameters import Parameter, Tool, said_value, spoken
-from training.data.prose import capitalized
+from training.data.parameter_kinds import Parameter
+from training.data.parameters import Tool, said_value, spoken
+from training.data.prose_parts import capitalized
 from training.data.words import Phrases, Words
 
 Style = Callable[[list[str]], str]

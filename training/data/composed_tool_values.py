@@ -8,7 +8,7 @@ from typing import Any
 
 from training.data import composed_words as composed
 from training.data.composed_words import Noun
-from training.data.parameters import (
+from training.data.parameter_kinds import (
     ENUM_NAMES,
     ENUM_SAID,
     ENUM_SETS,
@@ -20,10 +20,8 @@ from training.data.parameters import (
     LIST_NAMES,
     LIST_SAID,
     Parameter,
-    cased,
-    described,
-    phrase_of,
 )
+from training.data.parameters import cased, described, phrase_of
 from training.data.words import Phrases, Words
 from training.data.written import maker
 

@@ -7,15 +7,7 @@ from dataclasses import replace
 
 from training.data.composed_tool_plans import DEED, KEY, THING, Plan, finish, pieces, some_style, tool_of
 from training.data.composed_tool_values import Given, added, circumstance, identified, keys
-from training.data.composed_tool_words import (
-    Deed,
-    deeds_for,
-    some_deed,
-    some_kind,
-    some_noun,
-    some_quality,
-    with_facet,
-)
+from training.data.composed_tool_words import Deed, deeds_for, some_deed, some_kind, some_noun, some_quality, with_facet
 from training.data.composed_words import Noun
 from training.data.parameters import Tool
 from training.data.words import Words

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from training.data.prose import Question
 from training.data.prose import passage as generated
+from training.data.prose_parts import Question
 from training.data.swapping import Swap
 from training.data.words import Words
 from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, said

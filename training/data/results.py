@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from training.data.parameters import FAMILIES, identifier, listed, said_value, spoken
+from training.data.parameter_kinds import FAMILIES
+from training.data.parameters import identifier, listed, said_value, spoken
 from training.data.words import Phrases, Words
 
 

@@ -8,269 +8,29 @@ from typing import Any
 
 from training.data.composed_tools import composed_tool
 from training.data.intents import INTENTS, Intent
-from training.data.parameters import (
-    GENERIC,
-    Parameter,
-    Tool,
-    cased,
-    described,
-    identifier,
-    parameter,
-    said_value,
-    spoken,
+from training.data.parameter_kinds import Parameter
+from training.data.parameters import Tool, cased, described, parameter, said_value, spoken
+from training.data.tool_phrases import (
+    AFTER,
+    ASKING,
+    BEFORE,
+    BUSINESSES,
+    CREATE,
+    CREATION_SAID,
+    DESCRIPTIONS,
+    DOING,
+    FUNCTION_DESCRIPTIONS,
+    FUNCTION_NAMES,
+    FUNCTION_SAID,
+    KINDS,
+    NO_ARGS_NAMES,
+    NO_ARGS_SAID,
+    OPENERS,
+    PEOPLES,
+    QUOTES,
 )
-from training.data.words import Phrases, Words
+from training.data.words import Words
 from training.data.written_tools import written_tool
-
-_ASKING = (
-    "get",
-    "fetch",
-    "find",
-    "look up",
-    "show",
-    "list",
-    "retrieve",
-    "check",
-    "search",
-    "read",
-    "query",
-    "load",
-    "view",
-    "describe",
-    "inspect",
-    "count",
-    "compare",
-    "analyze",
-)
-_DOING = (
-    "create",
-    "add",
-    "register",
-    "delete",
-    "remove",
-    "update",
-    "send",
-    "schedule",
-    "book",
-    "cancel",
-    "start",
-    "stop",
-    "open",
-    "close",
-    "submit",
-    "order",
-    "assign",
-    "upload",
-    "archive",
-    "approve",
-    "reject",
-    "make",
-    "save",
-    "publish",
-    "rename",
-    "move",
-    "copy",
-    "print",
-    "lock",
-    "enable",
-    "generate",
-    "merge",
-)
-_DESCRIPTIONS = Phrases(
-    "{V} a {n}.",
-    "{V} the {n}.",
-    "{V} {n} records.",
-    "Use this to {v} a {n}.",
-    "{V}s a {n} in the system.",
-    "Tool to {v} the {n}",
-    "",
-    "{V} a {n} and return the result.",
-    "Useful when you need to {v} a {n}.",
-    "{V} one {n}, given its details.",
-    "Lets you {v} {n}s.",
-    "Call it to {v} the {n}",
-)
-_OPENERS = Phrases(
-    "{B}{s}.",
-    "{B}{s}",
-    "Please {b}{s}.",
-    "Can you {b}{s}?",
-    "Could you {b}{s}?",
-    "I want to {b}{s}.",
-    "I need to {b}{s}",
-    "Use the tool to {b}{s}.",
-    "Use {N} to {b}{s}.",
-    "Now {b}{s}.",
-    "Use the {N} tool: {b}{s}",
-    "I'd like you to {b}{s}.",
-    "Would you {b}{s}, please?",
-    "Help me {b}{s}",
-    "We have to {b}{s}.",
-    "Hey, {b}{s}!",
-    "{B}{s}, please",
-    "It's time to {b}{s}.",
-    "Go ahead and {b}{s}",
-    "Let's {b}{s}.",
-)
-_BEFORE = Phrases(
-    "Please: {r}",
-    "Hi, {l}",
-    "Hey! {r}",
-    "Hello. {r}",
-    "One question: {l}",
-    "I have a request. {r}",
-    "Good morning! {r}",
-    "Using the tool: {r}",
-    "Assistant, {l}",
-    "My next task: {r}",
-)
-_AFTER = Phrases(
-    "{r} Thanks!",
-    "{r} Use a tool.",
-    "{r} Please use the tool.",
-    "{r} Thank you.",
-    "{r} Quick, please!",
-    "{r} I need it now.",
-    "{r} Let the tool do it.",
-)
-_NO_ARGS_NAMES = (
-    "list_{n}s",
-    "get_all_{n}s",
-    "{n}_status",
-    "current_{n}",
-    "reset_{n}",
-    "refresh_{n}",
-    "ping",
-    "get_{n}",
-    "next_{n}",
-    "random_{n}",
-    "{a}_function",
-    "whoami",
-    "today",
-    "{n}_no_args",
-    "{x}",
-    "stop_{n}",
-    "{x}_{n}",
-    "count_{n}s",
-    "{a}_{n}",
-)
-_NO_ARGS_SAID = Phrases(
-    "What does {N}() return?",
-    "Call {N}.",
-    "Run the {N} tool.",
-    "Use {N}.",
-    "Please call {N}()",
-    "What is {N}()?",
-    "Tell me the result of {N}.",
-    "Execute {N}",
-    "{V}.",
-    "Can you {v}?",
-    "Please {v}",
-    "I want you to {v}",
-    "Use the tool to {v}.",
-    "Invoke {N} now",
-    "Start {N}",
-    "Find out the value of {N}() with the tool.",
-    "Give me the value of {N}()",
-)
-_FUNCTION_NAMES = (
-    "{a}_function",
-    "{x}",
-    "{x}_{n}",
-    "{n}_fn",
-    "compute_{x}",
-    "{a}_{n}",
-    "{x}_function",
-    "f",
-    "g",
-    "{n}_of",
-    "{a}_{n}_value",
-    "{x}_op",
-    "calc_{n}",
-)
-_FUNCTION_SAID = Phrases(
-    "What is {N}({A})?",
-    "Call {N} with {K}.",
-    "Call {N}({A})",
-    "Run {N} with {L}.",
-    "Compute {N}({A}).",
-    "Please evaluate {N}({K})",
-    "Use the {N} tool with {L}",
-    "What does {N} return for {A}?",
-    "Apply {N} to {A}.",
-    "Find the value of {N}({A}) with the tool.",
-    "Give me {N} of {A}",
-    "Using the tool, tell me {N}({A}).",
-    "I need {N}({A}), use the tool",
-    "Tell me the value of {N} for {A}.",
-    "What value has {N}({A})? Use the tool for it.",
-    "{N}({A}) is what? Please use the tool.",
-)
-_FUNCTION_DESCRIPTIONS = Phrases(
-    "Calculate a {a} function.",
-    "Compute the {a} value.",
-    "",
-    "Returns a {a} number.",
-    "{X} function.",
-    "The {a} {n} of its input.",
-    "Performs the {x} operation",
-    "Turns numbers into {a} ones.",
-)
-_KINDS = (
-    "customer",
-    "supplier",
-    "account",
-    "project",
-    "user",
-    "company",
-    "partner",
-    "product",
-    "team",
-    "school",
-    "shop",
-    "client",
-    "member",
-    "author",
-    "restaurant",
-)
-_CREATE = ("create", "register", "add", "make", "save", "enter", "insert", "set up")
-_PEOPLES = (
-    "Chinese",
-    "Japanese",
-    "Korean",
-    "Russian",
-    "German",
-    "French",
-    "Indian",
-    "Greek",
-    "Turkish",
-    "Polish",
-    "Brazilian",
-)
-_BUSINESSES = (
-    "company",
-    "shop",
-    "firm",
-    "startup",
-    "bank",
-    "bakery",
-    "software house",
-    "bookstore",
-    "factory",
-    "hotel",
-    "school",
-    "agency",
-)
-_CREATION_SAID = Phrases(
-    "{V} a {k} named {q}{a}{q} ({g}), {b}",
-    "{V} a {k} called {q}{a}{q} ({g}) - {b}",
-    "{V} a new {k} named {q}{a}{q} - {b}",
-    "Please {v} a {k} named {a} ({g}), {b}",
-    "{V} {k} {q}{a}{q} with {p} {q}{b}{q}",
-    "{V} the {k} {q}{a}{q}: {b}",
-    "There is a new {k}, {q}{a}{q} ({g}), {b}. {V} it.",
-    "{V} {q}{a}{q} as a {k}; {p}: {b}",
-)
 
 
 def tool_name(w: Words, verb: str, noun: str) -> str:
@@ -316,7 +76,7 @@ def joined(w: Words, parts: Sequence[str]) -> str:
 def random_tool(w: Words) -> Tool:
     """A tool of some verb and noun with random parameters."""
     asking = w.chance(0.5)
-    verb = w.pick(_ASKING if asking else _DOING) if not w.chance(0.2) else w.verb()
+    verb = w.pick(ASKING if asking else DOING) if not w.chance(0.2) else w.verb()
     noun = w.noun() if w.chance(0.75) else f"{w.adjective()} {w.noun()}"
     used: set[str] = set()
     n = w.pick((1, 1, 1, 2, 2, 2, 3, 3, 4, 5))
@@ -327,8 +87,8 @@ def random_tool(w: Words) -> Tool:
         p.required = p in wanted and w.chance(0.8)
     body = f"{verb} {w.pick(('a ', 'the ', 'the ', 'my ', 'this ', ''))}{noun}"
     said = joined(w, [p.said for p in w.shuffled(wanted)])
-    request = w.ask(_OPENERS, B=body[0].upper() + body[1:], b=body, s=said, N=name)
-    description = w.say(_DESCRIPTIONS, V=verb.capitalize(), v=verb, n=noun)
+    request = w.ask(OPENERS, B=body[0].upper() + body[1:], b=body, s=said, N=name)
+    description = w.say(DESCRIPTIONS, V=verb.capitalize(), v=verb, n=noun)
     arguments = {p.name: p.value for p in parameters if p in wanted}
     return Tool(name, description, parameters, arguments, request, noun, body + said)
 
@@ -336,9 +96,9 @@ def random_tool(w: Words) -> Tool:
 def no_argument_tool(w: Words) -> Tool:
     """A tool without parameters."""
     noun = w.noun()
-    name = cased(w, w.pick(_NO_ARGS_NAMES).format(n=noun, a=w.adjective(), x=w.pick((w.syllables, w.salad))()))
+    name = cased(w, w.pick(NO_ARGS_NAMES).format(n=noun, a=w.adjective(), x=w.pick((w.syllables, w.salad))()))
     verb = spoken(name) if name.split("_")[0] in ("list", "get", "reset", "refresh", "stop", "count") else f"run {name}"
-    request = w.ask(_NO_ARGS_SAID, N=name, v=verb, V=verb[0].upper() + verb[1:])
+    request = w.ask(NO_ARGS_SAID, N=name, v=verb, V=verb[0].upper() + verb[1:])
     description = w.pick(
         (
             "",
@@ -353,7 +113,7 @@ def no_argument_tool(w: Words) -> Tool:
 
 def function_tool(w: Words) -> Tool:
     """A tool called like a mathematical function."""
-    name = w.pick(_FUNCTION_NAMES).format(n=w.noun(), a=w.adjective(), x=w.pick((w.syllables, w.salad))())
+    name = w.pick(FUNCTION_NAMES).format(n=w.noun(), a=w.adjective(), x=w.pick((w.syllables, w.salad))())
     n = w.pick((1, 1, 1, 1, 2, 2, 3))
     names = w.sample(
         (
@@ -389,33 +149,30 @@ def function_tool(w: Words) -> Tool:
         parameters.append(Parameter(key, schema, value, ""))
     values = [f"'{p.value}'" if isinstance(p.value, str) and w.chance(0.5) else said_value(p.value) for p in parameters]
     request = w.ask(
-        _FUNCTION_SAID,
+        FUNCTION_SAID,
         N=name,
         A=", ".join(values),
         K=", ".join(f"{p.name}={v}" for p, v in zip(parameters, values, strict=True)),
         L=" and ".join(f"{p.name} {v}" for p, v in zip(parameters, values, strict=True)),
     )
     description = w.say(
-        _FUNCTION_DESCRIPTIONS, a=w.adjective(), x=w.syllables(), X=w.syllables().capitalize(), n=w.noun()
+        FUNCTION_DESCRIPTIONS, a=w.adjective(), x=w.syllables(), X=w.syllables().capitalize(), n=w.noun()
     )
     short = f"call {name} with {', '.join(values)}"
     return Tool(name, description, parameters, {p.name: p.value for p in parameters}, request, name, short)
 
 
-_QUOTES = (("'", "'"), ("'", "'"), ('"', '"'), ('"', '"'), ("", ""), ("“", "”"), ("«", "»"), ("「", "」"), ("`", "`"))
-
-
 def creation_tool(w: Words) -> Tool:
     """A tool that stores a name, often of another script, with a description."""
-    kind = w.pick(_KINDS) if w.chance(0.8) else w.noun()
-    verb = w.pick(_CREATE)
+    kind = w.pick(KINDS) if w.chance(0.8) else w.noun()
+    verb = w.pick(CREATE)
     keys = (
         w.pick((f"{kind}_name", "name", "title")),
         w.pick(("description", "details", "summary", "note", "info", "about")),
     )
     name_value = w.foreign() if w.chance(0.8) else w.pick((w.company, w.person, w.product))()
-    about = f"{w.pick(('a', 'an', 'the'))} {w.pick((w.adjective(), w.pick(_PEOPLES)))} {w.pick((w.noun(), w.pick(_BUSINESSES)))}"
-    quote, after = w.pick(_QUOTES)
+    about = f"{w.pick(('a', 'an', 'the'))} {w.pick((w.adjective(), w.pick(PEOPLES)))} {w.pick((w.noun(), w.pick(BUSINESSES)))}"
+    quote, after = w.pick(QUOTES)
     slots = {
         "V": verb.capitalize(),
         "v": verb,
@@ -427,7 +184,7 @@ def creation_tool(w: Words) -> Tool:
         "p": keys[1],
     }
     if w.heldout or w.chance(0.35):
-        request = w.ask(_CREATION_SAID, **slots)
+        request = w.ask(CREATION_SAID, **slots)
     else:
         gloss = f" ({slots['g']})" if w.chance(0.5) else ""
         head = w.pick(
@@ -558,7 +315,7 @@ def _with_courtesy(w: Words, request: str) -> str:
     x = w.rng.random()
     if x < 0.72:
         return request
-    phrases = _AFTER if x > 0.86 and request[-1] in ".?!" else _BEFORE
+    phrases = AFTER if x > 0.86 and request[-1] in ".?!" else BEFORE
     return w.ask(phrases, r=request, l=lowered(request))
 
 
@@ -655,6 +412,3 @@ _PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "boo
 def call_text(name: str, arguments: dict[str, Any]) -> str:
     """A call as people write it in a thought."""
     return f"{name}({', '.join(f'{k}={json.dumps(v, ensure_ascii=False)}' for k, v in arguments.items())})"
-
-
-__all__ = ["GENERIC", "Listing", "Tool", "any_tool", "call_text", "identifier", "several_tools"]

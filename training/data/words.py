@@ -13,11 +13,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.data.phrasing import vary
+from training.data.word_parts import (
+    COMPANY_ENDS,
+    CONSONANTS,
+    EMOJI,
+    ENDINGS,
+    HAN_COMMON,
+    SCRIPTS,
+    SNIPPETS,
+    STATES,
+    SUFFIXES_CJK,
+    VOWELS,
+)
 
 T = TypeVar("T")
 
 _KINDS = ("nouns", "adjectives", "verbs", "first", "last", "jobs", "foreign", "cities", "countries")
+
 _HELD_OUT_WORDS = 10  # one word in so many is held out
+
 _HELD_OUT_PHRASES = 7  # one phrasing in so many
 
 
@@ -46,6 +60,7 @@ def _words(split: str) -> dict[str, list[Any]]:
 
 #: Endings of nouns that take more than an "s" in the plural; phrases say "{n}s".
 _IRREGULAR = ("s", "x", "z", "ch", "sh", "y", "man", "men", "feet", "mouse")
+
 _REGULAR = ("ay", "ey", "oy")
 
 
@@ -86,65 +101,13 @@ class Phrases:
         return self.heldout if split == "heldout" else self.train
 
 
-_CONSONANTS = [*"bcdfghjklmnprstvwz", *"br ch cl dr fl gr kr ph pl qu sh sl st th tr vr zh".split()]
-_VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "io", "oo", "ou"]
-_ENDINGS = ["", "", "n", "r", "s", "l", "x", "m", "k", "nd", "rt", "th"]
-
-
-def _block(first: int, last: int) -> list[str]:
-    return [char for code in range(first, last + 1) if (char := chr(code)).isprintable()]
-
-
-_HAN_COMMON = list(
-    "中国大学公司北京上海技术东方银行集团有限科技新华日本電機工業商店食品天地人山水火木金土春夏秋冬红白黑蓝龙虎花鸟月星海江河"
-)
-_LATIN = [*"àáâäãåçèéêëìíîïñòóôöõøùúûüýßąćęłńśźżčďěňřšťůžğışőű", *"bcdfghlmnprstaeiouaeiou"]
-_EMOJI = [
-    *_block(0x1F300, 0x1F5FF),
-    *_block(0x1F600, 0x1F64F),
-    *_block(0x1F680, 0x1F6C5),
-    *_block(0x1F900, 0x1F9FF),
-    *"⭐⚡❄✅❤☀☂♫",
-]
-#: Letters of many scripts, whole blocks of them, so that every byte of them is practised.
-_SCRIPTS: tuple[tuple[float, list[str]], ...] = (
-    (6, _block(0x4E00, 0x9FFF)),
-    (5, _HAN_COMMON),
-    (5, _block(0x3041, 0x3096)),
-    (4, _block(0x30A1, 0x30FA)),
-    (4, _block(0xAC00, 0xD7A3)),
-    (4, [*_block(0x430, 0x44F), *"іїєґўђћџљњ"]),
-    (2, _block(0x3B1, 0x3C9)),
-    (2, [*_block(0x621, 0x63A), *_block(0x641, 0x64A)]),
-    (1, _block(0x5D0, 0x5EA)),
-    (1, _block(0xE01, 0xE2E)),
-    (1, _block(0x904, 0x939)),
-    (4, _LATIN),
-)
-_SUFFIXES_CJK = ("公司", "集团", "科技", "银行", "大学", "商店", "株式会社", "工業", "さん", "屋", "会社")
-_COMPANY_ENDS = (
-    "Corp",
-    "Inc",
-    "Ltd",
-    "Labs",
-    "Group",
-    "Systems",
-    "Foods",
-    "Bank",
-    "Works",
-    "Media",
-    "Partners",
-    "GmbH",
-)
-_STATES = tuple(
-    "AL AK AZ AR CA CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD"
-    " TN TX TX UT VT VA WA WV WI WY AB BC ON QC NS MB UK UK US USA NSW QLD".split()
-)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
+
 COLORS = ("red", "green", "blue", "yellow", "black", "white", "purple", "orange", "grey", "pink", "brown", "silver")
 
 
@@ -227,7 +190,7 @@ class Words:
     def syllables(self, low: int = 2, high: int = 3) -> str:
         """A word that does not exist."""
         pick = self.pick
-        return "".join([pick(_CONSONANTS) + pick(_VOWELS) for _ in range(self.between(low, high))]) + pick(_ENDINGS)
+        return "".join([pick(CONSONANTS) + pick(VOWELS) for _ in range(self.between(low, high))]) + pick(ENDINGS)
 
     def salad(self) -> str:
         """Fragments of real words in an order nobody has seen: practice in copying, piece by piece."""
@@ -310,7 +273,7 @@ class Words:
         """A city with its state or country: "Leeds, UK"."""
         x = self.rng.random()
         if x < 0.55:
-            return f"{self.city()}, {self.pick(_STATES)}"
+            return f"{self.city()}, {self.pick(STATES)}"
         if x < 0.62:
             return f"{self.city()}, {''.join(self.pick(string.ascii_uppercase) for _ in range(2))}"
         return f"{self.city()}, {self.country()}"
@@ -325,7 +288,7 @@ class Words:
         head = (
             self.last_name() if self.chance(0.5) else self.pick((self.syllables, self.salad, self.noun))().capitalize()
         )
-        return f"{head} {self.pick(_COMPANY_ENDS)}"
+        return f"{head} {self.pick(COMPANY_ENDS)}"
 
     def product(self) -> str:
         """A thing to buy."""
@@ -351,14 +314,14 @@ class Words:
             name: str = self.pick(self._lists["foreign"])
             return name
         if x < 0.92:
-            letters = self.weighted(*_SCRIPTS)
+            letters = self.weighted(*SCRIPTS)
             text = "".join([self.pick(letters) for _ in range(n)])
             if letters[0] in "\u4e00\u4e2d\u3041\u30a1":
-                return text + (self.pick(_SUFFIXES_CJK) if self.chance(0.4) else "")
+                return text + (self.pick(SUFFIXES_CJK) if self.chance(0.4) else "")
             return text.capitalize() if self.chance(0.7) else text
         if x < 0.97:
-            return "".join([self.pick(_EMOJI) for _ in range(self.between(1, 4))])
-        return f"{self.pick((self.noun, self.syllables))()}{self.pick((' ', '-', ''))}{''.join([self.pick(_HAN_COMMON + _EMOJI) for _ in range(self.between(1, 3))])}"
+            return "".join([self.pick(EMOJI) for _ in range(self.between(1, 4))])
+        return f"{self.pick((self.noun, self.syllables))()}{self.pick((' ', '-', ''))}{''.join([self.pick(HAN_COMMON + EMOJI) for _ in range(self.between(1, 3))])}"
 
     # -- values --------------------------------------------------------------------------------------------------------
 
@@ -453,7 +416,7 @@ class Words:
     def snippet(self) -> str:
         """A bit of code or markup: signs in places where words do not have them."""
         a, b, k, j = self.word(), self.word(), self.integer(), self.integer()
-        return self.pick(_SNIPPETS).format(a=a, b=b, k=k, j=j, c=self.compound(), p=self.first_name())
+        return self.pick(SNIPPETS).format(a=a, b=b, k=k, j=j, c=self.compound(), p=self.first_name())
 
     def sentence(self) -> str:
         """A short sentence to be copied as a whole."""
@@ -481,41 +444,6 @@ class Words:
             *(self.url, self.compound, self.compound, self.title, self.snippet),
         )
 
-
-_SNIPPETS = (
-    *(
-        "{a} < {k}",
-        "<b>{a}</b>",
-        "{a} & {b}",
-        "{a} && {b}",
-        '"{a}" and "{b}"',
-        "{a}({k}, {j})",
-        "{a} = [{k}, {j}]",
-        "{k}% {a}",
-    ),
-    *(
-        "#{a} @{p}",
-        "{a}/{b}/{k}",
-        "C:/{a}/{b}",
-        "{a}: {b}; {c}",
-        "({a}) [{b}]",
-        "{a} -> {b}",
-        "{a}+{b}*{k}",
-        "if {a} > {k}: {b}",
-    ),
-    *(
-        "{a}!{b}?",
-        "`{a}` | {b}",
-        "{a} ~ {b}",
-        "{a}_{k}={j}",
-        "$" + "{a}",
-        "{a}, {b} & {p}",
-        "'{a}'",
-        "{c}.{a}()",
-        "* {a}",
-        "{a} <{b}@{c}>",
-    ),
-)
 
 _SENTENCES = Phrases(
     "the {n} is {a}",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from training.data.parameters import Parameter, Tool, cased, described, listed, spoken
+from training.data.parameter_kinds import Parameter
+from training.data.parameters import Tool, cased, described, listed, spoken
 from training.data.results import Result, any_result, dumped, error_result, good_result
 from training.data.swapping import swapped_tool
 from training.data.words import Phrases, Words

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from training.data.composed_tool_words import some_noun
 from training.data.composed_words import Noun
 from training.data.example import Chat, Example
-from training.data.parameters import Parameter, Tool, cased, described
+from training.data.parameter_kinds import Parameter
+from training.data.parameters import Tool, cased, described
 from training.data.result_fields import Field, again, fields, report
 from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from training.data.entities import ENTITIES, EntityKind
 from training.data.example import Chat, Example
 from training.data.prompts import CONDENSE_SYSTEM, SUMMARIZE, default
-from training.data.prose import laid_out, passage, possessed
+from training.data.prose import passage
+from training.data.prose_parts import laid_out, possessed
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.talk import exchange
 from training.data.words import Phrases, Words

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from training.data.example import Chat, Example
 from training.data.prompts import default, qa_messages
-from training.data.prose import Passage, Question, events, laid_out, passage, records, table, unanswerable
 from training.data.prose import about as about_one
+from training.data.prose import passage, unanswerable
+from training.data.prose_events import events
+from training.data.prose_parts import Passage, Question, laid_out
+from training.data.prose_records import records, table
 from training.data.skills.openings import chat_for, system_text
 from training.data.words import Phrases, Words
 

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from training.data.example import Chat, Example
-from training.data.fields import KINDS, Field, Record, any_record, in_prose, known_record, optional_fields, schema_of
+from training.data.field_kinds import KINDS
+from training.data.fields import Field, Record, any_record, in_prose, known_record, optional_fields, schema_of
 from training.data.parameters import spoken
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.talk import joke, topic

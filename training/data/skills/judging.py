@@ -8,7 +8,10 @@ from functools import partial
 from training.data.example import Example
 from training.data.passages import points_back
 from training.data.prompts import default
-from training.data.prose import Passage, Question, about, event, passage, records
+from training.data.prose import about, passage
+from training.data.prose_events import event
+from training.data.prose_parts import Passage, Question
+from training.data.prose_records import records
 from training.data.skills.matching import EASY, HARD, Judged, conversation, level_of, matched
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.queries import WITH_TOPIC, Fact, Told, query_for, stems, text_of

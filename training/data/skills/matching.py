@@ -10,7 +10,7 @@ from typing import Final
 from ds4_core.chat.relevance import RELEVANCE_ANSWERS, RELEVANCE_PROMPT
 from training.data.example import Chat, Example
 from training.data.passages import points_back
-from training.data.prose import decorated
+from training.data.prose_parts import decorated
 from training.data.skills.openings import system_text
 from training.data.skills.queries import Fact, Told, is_content, keywords, stems, text_of
 from training.data.words import Phrases, Words

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 
 from training.data.example import Chat, Example
-from training.data.parameters import Parameter
+from training.data.parameter_kinds import Parameter
 from training.data.passages import (
     Reading,
     chunks,
@@ -23,7 +23,7 @@ from training.data.passages import (
     split,
 )
 from training.data.prompts import default, qa_messages
-from training.data.prose import Question
+from training.data.prose_parts import Question
 from training.data.skills.context import UNKNOWN, found_thought
 from training.data.skills.judging import judgements
 from training.data.skills.matching import HARD, level_of, matched

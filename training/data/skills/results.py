@@ -7,20 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from training.data.example import Chat, Example
-from training.data.parameters import Parameter, cased, kind_of, said_value, spoken
+from training.data.parameter_kinds import Parameter
+from training.data.parameters import cased, kind_of, said_value, spoken
 from training.data.phrasing import said_two_steps
 from training.data.prompts import default
-from training.data.prose import laid_out, passage, unanswerable
-from training.data.results import (
-    DONE_ANSWER,
-    dumped,
-    error_result,
-    good_result,
-    record,
-    report,
-    sentence_about,
-    value,
-)
+from training.data.prose import passage, unanswerable
+from training.data.prose_parts import laid_out
+from training.data.results import DONE_ANSWER, dumped, error_result, good_result, record, report, sentence_about, value
 from training.data.skills.calling import call_thought
 from training.data.skills.context import UNKNOWN, distinct, found_thought
 from training.data.skills.openings import chat_for, plain_turn, system_text

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from training.data.example import Chat, Example
-from training.data.parameters import Parameter, cased, described, spoken
+from training.data.parameter_kinds import Parameter
+from training.data.parameters import cased, described, spoken
 from training.data.results import dumped, good_result
 from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.data.example import Chat, Example
-from training.data.parameters import Parameter, listed, said_value, spoken
-from training.data.prose import laid_out
+from training.data.parameter_kinds import Parameter
+from training.data.parameters import listed, said_value, spoken
+from training.data.prose_parts import laid_out
 from training.data.results import NOTHING_ANSWER, dumped, report
 from training.data.skills.calling import call_turn
 from training.data.skills.context import UNKNOWN
