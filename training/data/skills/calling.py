@@ -6,10 +6,10 @@ from typing import Any
 
 from training.data.composed_tools import composed_tools
 from training.data.example import Chat, Example
+from training.data.parameters import Tool
 from training.data.skills.openings import chat_for, plain_turn, small_talk_turn, system_text
 from training.data.toolmaking import (
     Listing,
-    Tool,
     any_tool,
     call_text,
     creation_tool,

@@ -7,13 +7,13 @@ from typing import Any
 
 from training.data.chain_parts import Pair, Use, by_value, composed_pair, pronoun, written_pair
 from training.data.example import Chat, Example
-from training.data.parameters import said_value, spoken
+from training.data.parameters import Tool, said_value, spoken
 from training.data.result_fields import Field, fields, report
 from training.data.results import DONE_ANSWER, NOTHING_ANSWER, done_result, scalar_result
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.written_agents import as_react, distinct_names, offered
 from training.data.skills.written_results import shown, styled
-from training.data.toolmaking import Listing, Tool, call_text
+from training.data.toolmaking import Listing, call_text
 from training.data.words import Phrases, Words
 
 _BOTH = Phrases(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from training.data.composed_tools import composed_tools
 from training.data.example import Example
-from training.data.parameters import listed, said_value
+from training.data.parameters import Tool, listed, said_value
 from training.data.result_fields import Field, again, fields, report
 from training.data.results import NOTHING_ANSWER, dumped
 from training.data.skills.calling import asked_anew, call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.written_results import shown, styled, table
-from training.data.toolmaking import Listing, Tool, several_tools
+from training.data.toolmaking import Listing, several_tools
 from training.data.words import Phrases, Words
 from training.data.written import maker
 

@@ -6,11 +6,11 @@ from training.data.composed_tools import composed_tools
 from training.data.example import Chat, Example
 from training.data.intents import INTENTS
 from training.data.parameter_kinds import Parameter
-from training.data.parameters import cased, listed
+from training.data.parameters import Tool, cased, listed
 from training.data.phrasing import joined_requests
 from training.data.skills.calling import asked_anew, call_turn, result_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
-from training.data.toolmaking import Listing, Tool, any_tool, call_text, intent_tool, random_tool, several_tools
+from training.data.toolmaking import Listing, any_tool, call_text, intent_tool, random_tool, several_tools
 from training.data.words import Phrases, Words
 from training.data.written_tools import calls_of_one, tool_result, without_end, written_tool
 

@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 
 from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
+from training.data.parameters import Tool
 from training.data.passages import (
     Reading,
     chunks,
@@ -30,7 +31,7 @@ from training.data.skills.matching import HARD, level_of, matched
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.queries import Fact, Told, stems
 from training.data.swapping import Swap
-from training.data.toolmaking import Listing, Tool, call_text
+from training.data.toolmaking import Listing, call_text
 from training.data.words import Phrases, Words
 from training.data.written import Line, Slots, line_of, lines, said
 

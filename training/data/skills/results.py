@@ -8,7 +8,7 @@ from typing import Any
 
 from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
-from training.data.parameters import cased, kind_of, said_value, spoken
+from training.data.parameters import Tool, cased, kind_of, said_value, spoken
 from training.data.phrasing import said_two_steps
 from training.data.prompts import default
 from training.data.prose import passage, unanswerable
@@ -17,7 +17,7 @@ from training.data.results import DONE_ANSWER, dumped, error_result, good_result
 from training.data.skills.calling import call_thought
 from training.data.skills.context import UNKNOWN, distinct, found_thought
 from training.data.skills.openings import chat_for, plain_turn, system_text
-from training.data.toolmaking import Listing, Tool, any_tool, call_text, lowered, several_tools
+from training.data.toolmaking import Listing, any_tool, call_text, lowered, several_tools
 from training.data.words import Phrases, Words
 from training.data.written_tools import tool_result
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
-from training.data.parameters import cased, described, spoken
+from training.data.parameters import Tool, cased, described, spoken
 from training.data.results import dumped, good_result
 from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.react import ENOUGH, action, header, past_action
-from training.data.toolmaking import Listing, Tool, any_tool, call_text
+from training.data.toolmaking import Listing, any_tool, call_text
 from training.data.words import MONTHS, Words
 from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, lines, parsed, said, strings_of
 

@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 from training.data.example import Chat, Example
+from training.data.parameters import Tool
 from training.data.skills.calling import call_thought
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.parallel import ask_for_all
 from training.data.skills.written_agents import asked, distinct_names, made_tool, offered, result_text, slots_for
-from training.data.toolmaking import Listing, Tool
+from training.data.toolmaking import Listing
 from training.data.words import Words
 from training.data.written import Line, Slots, line_of, lines
 

@@ -6,10 +6,11 @@ import json
 from functools import lru_cache
 
 from training.data.example import Chat, Example
+from training.data.parameters import Tool
 from training.data.skills.calling import call_thought, call_turn, result_turn
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.written_agents import compute, slots_for
-from training.data.toolmaking import Listing, Tool, several_tools
+from training.data.toolmaking import Listing, several_tools
 from training.data.words import Words
 from training.data.written import HELD_OUT_WORDINGS, Line, held, lines, said
 

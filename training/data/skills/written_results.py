@@ -8,7 +8,7 @@ from typing import Any
 
 from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
-from training.data.parameters import listed, said_value, spoken
+from training.data.parameters import Tool, listed, said_value, spoken
 from training.data.prose_parts import laid_out
 from training.data.results import NOTHING_ANSWER, dumped, report
 from training.data.skills.calling import call_turn
@@ -24,7 +24,7 @@ from training.data.skills.written_agents import (
     part,
     slots_for,
 )
-from training.data.toolmaking import Listing, Tool, call_text
+from training.data.toolmaking import Listing, call_text
 from training.data.words import Words
 from training.data.written import Line, Slots, line_of, lines, maker, said, slots_of
 
