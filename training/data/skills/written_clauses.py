@@ -120,9 +120,12 @@ def written_clauses(w: Words) -> Example:
     if not w.heldout and w.chance(0.08):
         plain_turn(w, chat)
     _ask(w, chat, tools, *made)
+    asked = [line]
     for _ in range(0 if w.heldout else w.pick(_MORE_TURNS)):
         _answer(w, chat, made[1])
-        line = w.pick(_answerable(frozenset(tools), w.chance(0.5)))
+        fitting = _answerable(frozenset(tools), w.chance(0.5))
+        line = w.pick([other for other in fitting if other not in asked] or fitting)
+        asked.append(line)
         made = asked_calls(w, line)
         if made is None:
             break
