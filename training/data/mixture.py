@@ -94,7 +94,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "written_classify": (1.5, written_texts.classify),
     "written_chain": (6, written_agents.chain),
     "written_no_tool": (9, written_no_tool.no_tool),
-    "written_error": (2, written_agents.error),
+    "written_error": (3, written_agents.error),
     "written_handoff": (2, written_handoff.handoff),
     "written_result": (8, written_results.result),
     "react": (5, react.react),
