@@ -4,14 +4,11 @@ A row pools eight tokens into 128 channels that are key and value at once. From 
 in which no token can be told from its neighbours, and copying out of rows is what takes longest to learn. So here a row
 begins as a list: some channels for each of its tokens, and for the last one before them, all seen through one small
 projection. The first heads begin as matches of the newest token with one place of the list each, and what they write is
-the next place, through the same projection. Spellings of one word begin alike, so that they match, too. Only the
-beginning is chosen: everything is learned on from there.
+the next place, through the same projection. Only the beginning is chosen: everything is learned on from there.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,13 +17,11 @@ from torch import Tensor
 if TYPE_CHECKING:
     from training.attention import Attention
     from training.layers import Compressor
-    from training.model import Model
 
 PLACES = 5  # of a row: the last token before it, and its four
 PREFERENCE = 4.0  # logarithm of how much more a place takes of its own token than of each other one
 SHARPNESS = 2.0  # norm of rows: how far a match stands out
 ASIDE = 0.2  # how much a matching head looks at other channels than its place's, beside random weights
-KINSHIP = 0.5  # share of their embeddings' variance that spellings of one word have in common
 VOICE = 0.5  # how loud what it found is, beside the token itself
 _PLAIN, _SLOW = 12, 2  # channels of a place that are not rotated, and pairs of those that turn slowly
 
@@ -78,23 +73,3 @@ def match_and_copy(attn: Attention, projection: Tensor, n_rot: int) -> None:
         attn.o_a[group, rank] = 0.0
         attn.o_a[group, rank, torch.tensor(places[head + 1]) + member * attn.head_dim] = 1.0
         out[:, group, rank] = VOICE * projection.T
-
-
-@torch.no_grad()
-def relate_spellings(model: Model, tokens: Sequence[str]) -> None:
-    """Tokens that are one word, with a space before it, with capitals or without, begin with similar embeddings.
-
-    Args:
-        tokens: All tokens in the order of their ids; "Ġ" is a space.
-    """
-    words: dict[str, list[int]] = defaultdict(list)
-    for i, token in enumerate(tokens):
-        word = token.removeprefix("Ġ").lower()
-        if word.isascii() and word.isalpha():
-            words[word].append(i)
-    embed = model.embed.weight
-    for spellings in words.values():
-        if len(spellings) > 1:
-            common = torch.randn(embed.shape[1]).to(embed.device)
-            embed[spellings] = KINSHIP**0.5 * common + (1 - KINSHIP) ** 0.5 * embed[spellings]
-    model.begin_head()

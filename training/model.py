@@ -119,12 +119,8 @@ class Model(nn.Module):
         self.head_hc_scale = nn.Parameter(torch.full((1,), 0.3))
         self.norm = nn.Parameter(torch.ones(d))
         self.head = linear(d, config.n_vocab)
-        self.begin_head()
-
-    @torch.no_grad()
-    def begin_head(self) -> None:
-        """The output matrix begins as the embedding: what attention copies is at once that token's logit."""
-        self.head.weight.copy_(self.embed.weight * 0.5 * self.config.n_embd**-0.5)
+        with torch.no_grad():  # what attention copies is a token's embedding: it begins as that token's logit
+            self.head.weight.copy_(self.embed.weight * 0.5 * d**-0.5)
 
     def streams(self, tokens: Tensor) -> Tensor:
         """[B, S, n, d]: every stream begins as the embedding."""

@@ -159,12 +159,6 @@ def load(path: Path) -> Encoder:
     return Encoder(tokenizer)
 
 
-def tokens(path: Path) -> list[str]:
-    """All tokens of a tokenizer.json in the order of their ids, bytes as characters of their own."""
-    ids = Tokenizer.from_file(str(path)).get_vocab()
-    return sorted(ids, key=ids.__getitem__)
-
-
 def corpus(n: int, seed: int) -> list[str]:
     """The plain stretches of `n` training conversations."""
     rng = random.Random(seed)

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training import export, initial, precompile, scores, tokenizer
+from training import export, precompile, scores, tokenizer
 from training.arena import Arena
 from training.config import BLOCK, ModelConfig, TrainConfig
 from training.loader import Loader, ahead, heldout
@@ -362,8 +362,6 @@ def main(description: str | None = __doc__) -> None:
         facts = export.load(trainer.model, args.weights)
         if not args.anew:
             trainer.resume(facts)
-    else:
-        initial.relate_spellings(trainer.model, tokenizer.tokens(words))
     n_param = sum(p.numel() for p in trainer.model.parameters())
     say(f"{n_param / 1e6:.2f} M parameters on {device}, from step {trainer.step}, progress {trainer.progress:.3f}")
     helpers: list[subprocess.Popen[bytes]] = []

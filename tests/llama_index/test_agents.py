@@ -93,9 +93,9 @@ async def test_model_calls_a_tool_and_answers_from_its_result(llm, streaming):
     assert bool(pieces) == streaming
     if streaming:
         assert "".join(piece.delta for piece in pieces) == output.response.content
-    output, results, _ = await run(agent, "What is 3 + 4?")
-    assert [result.tool_output.content for result in results] == ["7"]
-    assert "7" in output.response.content
+    output, results, _ = await run(agent, "Add 12 and 30.")
+    assert [result.tool_output.content for result in results] == ["42"]
+    assert "42" in output.response.content
 
 
 async def test_model_calls_one_tool_for_two_cities_side_by_side(llm):

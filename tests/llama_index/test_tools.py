@@ -39,11 +39,11 @@ def names(llm, response):
 
 
 async def test_model_calls_the_tool_it_needs_whichever_way_it_is_asked(llm):
-    asked = {"tools": TOOLS, "user_msg": "What is 3 + 4?"}
+    asked = {"tools": TOOLS, "user_msg": "Add 12 and 30."}
     got = [llm.chat_with_tools(**asked), list(llm.stream_chat_with_tools(**asked))[-1]]
     got.append(await llm.achat_with_tools(**asked))
     got.append([response async for response in await llm.astream_chat_with_tools(**asked)][-1])
-    assert [names(llm, response) for response in got] == [[("add", {"a": 3, "b": 4})]] * 4
+    assert [names(llm, response) for response in got] == [[("add", {"a": 12, "b": 30})]] * 4
 
 
 def test_model_answers_without_a_tool_when_it_needs_none(llm):

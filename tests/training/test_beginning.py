@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 from training.arena import Arena  # noqa: E402
 from training.config import BLOCK, ModelConfig  # noqa: E402
 from training.hyper import rms  # noqa: E402
-from training.initial import PLACES, place_channels, relate_spellings  # noqa: E402
+from training.initial import PLACES, place_channels  # noqa: E402
 from training.loader import ahead  # noqa: E402
 from training.model import Model  # noqa: E402
 from training.rows import RowsMaker, visibility  # noqa: E402
@@ -74,19 +74,6 @@ def test_a_new_model_expects_what_followed_a_token_before(repeated) -> None:
     of_next = logits[places].gather(1, tokens[0, places + 1][:, None])
     rank = (logits[places] > of_next).float().mean(1)
     assert rank.median() < 0.3  # half of all tokens would be before it by chance
-
-
-def test_spellings_of_one_word_begin_alike_and_other_tokens_do_not() -> None:
-    torch.manual_seed(4)
-    model = Model(ModelConfig(n_vocab=8, ratios=(0,), n_hash=1))
-    before = model.embed.weight.detach().clone()
-    relate_spellings(model, ["name", "Ġname", "Name", "names", "Ġ", "ĠĠ", "Ã", "ã"])  # the last two are bytes
-    embed = model.embed.weight.detach()
-    alike = torch.nn.functional.cosine_similarity(embed[:, None], embed[None], -1)
-    assert (alike[:3, :3] > 0.35).all()
-    assert (alike[3:, :3].abs() < 0.3).all()
-    assert torch.equal(embed[3:], before[3:])
-    assert torch.equal(model.head.weight, embed * 0.5 * model.config.n_embd**-0.5)
 
 
 def test_an_arena_holds_the_newest_values_in_the_same_places() -> None:
