@@ -31,8 +31,15 @@ class Arena:
         return [flat[at : at + shape.numel() * dtype.itemsize].view(dtype).view(shape) for at, dtype, shape in self._at]
 
     def fill(self, values: Sequence[Tensor]) -> None:
-        """Puts values of the same shapes into `tensors`, in order with the work of the current stream."""
+        """Puts values into `tensors`, in order with the work of the current stream.
+
+        Raises:
+            ValueError: A value's shape or type is not its place's.
+        """
         host, views, sent = self._host[0], self._host_views[0], self._sent[0]
+        for view, value in zip(views, values, strict=True):
+            if (view.shape, view.dtype) != (value.shape, value.dtype):
+                raise ValueError(f"{value.dtype} {list(value.shape)} for a place of {view.dtype} {list(view.shape)}")
         if sent is not None:
             sent.synchronize()  # the transfer before the last one still reads this buffer otherwise
         for view, value in zip(views, values, strict=True):

@@ -64,8 +64,15 @@ class Attention(nn.Module):
     """Multi-query attention with one shared row per position, a sink per head, and a low-rank output by groups."""
 
     def __init__(self, config: ModelConfig, ratio: int) -> None:
+        """`ratio`: tokens per compressed row, 0 for none.
+
+        Raises:
+            ValueError: The groups of the output do not divide the heads.
+        """
         super().__init__()
         c = config
+        if c.n_head % c.n_group:
+            raise ValueError(f"n_head={c.n_head}: it must be a multiple of n_group={c.n_group}")
         self.ratio, self.n_head, self.head_dim, self.n_group = ratio, c.n_head, c.head_dim, c.n_group
         width, mixed = c.n_head * c.head_dim, c.n_group * c.o_rank
         self.q_a = linear(c.n_embd, c.q_rank)
@@ -84,7 +91,12 @@ class Attention(nn.Module):
             initial.match_and_copy(self, projection, c.n_rot)
 
     def queries_and_keys(self, x: Tensor, low: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Queries [B, S, H, D] of x and its low-rank form, keys [B, K, D], rows after tokens, and the rows alone."""
+        """What x and its low-rank form attend with.
+
+        Returns:
+            Queries [B, S, H, D]; keys [B, K, D], one for each token and then the rows; the rows alone
+            [B, S / ratio, D], None where there are none.
+        """
         b, s, _ = x.shape
         cos, sin = rows.rope[self.ratio]
         q = rotate(rms(self.q_b(low).view(b, s, self.n_head, self.head_dim)), cos[:, None], sin[:, None])

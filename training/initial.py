@@ -1,10 +1,11 @@
 """How a model begins: able to find a token again in a compressed row, and to say which one came next.
 
-A row pools eight tokens into 128 channels that are key and value at once. From random weights it begins as their mean,
-in which no token can be told from its neighbours, and copying out of rows is what takes longest to learn. So here a row
-begins as a list: some channels for each of its tokens, and for the last one before them, all seen through one small
-projection. The first heads begin as matches of the newest token with one place of the list each, and what they write is
-the next place, through the same projection. Only the beginning is chosen: everything is learned on from there.
+A row pools eight tokens into the channels of a head, which are key and value at once. From random weights it begins
+as their mean, in which no token can be told from its neighbours, and copying out of rows is what takes longest to
+learn. So here a row begins as a list: some channels for each of its tokens, and for the last one before them, all
+seen through one small projection. The first heads begin as matches of the newest token with one place of the list
+each, and what they write is the next place, through the same projection. Only the beginning is chosen: everything is
+learned on from there.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _PLAIN, _SLOW = 12, 2  # channels of a place that are not rotated, and pairs of 
 
 
 def place_channels(dim: int, n_rot: int) -> list[list[int]]:
-    """For each place its channels: such whose rotation a few thousand tokens do not change much."""
+    """For each place its channels: such whose rotation a thousand tokens do not change much."""
     plain = min(_PLAIN, (dim - n_rot) // PLACES)
     n_slow = min(_SLOW, n_rot // 2 // PLACES)
     pairs = [range(dim - 2 * i - 2, dim - 2 * i) for i in range(PLACES * n_slow)]
@@ -43,14 +44,14 @@ def place_rows(compressor: Compressor, n_rot: int) -> Tensor:
     Returns:
         The projection [channels of a place, n_embd], with orthonormal rows.
     """
-    places = place_channels(compressor.dim, n_rot)
     n_embd = compressor.kv.weight.shape[1]
+    places = [channels[:n_embd] for channels in place_channels(compressor.dim, n_rot)]
     projection = torch.linalg.qr(torch.randn(n_embd, len(places[0])))[0].T
     compressor.gate.weight.mul_(0.5)
     compressor.norm.fill_(SHARPNESS)
     for place, channels in enumerate(places):
         lane, token = (0, 3) if place == 0 else (compressor.dim, place - 1)
-        at = torch.tensor(channels) + lane
+        at = torch.tensor(channels, dtype=torch.int64) + lane
         compressor.kv.weight[at] = projection
         compressor.ape[token, at] = PREFERENCE
     return projection
@@ -58,18 +59,22 @@ def place_rows(compressor: Compressor, n_rot: int) -> Tensor:
 
 @torch.no_grad()
 def match_and_copy(attn: Attention, projection: Tensor, n_rot: int) -> None:
-    """The first four heads begin as matches of the newest token with a place, and write the next place."""
-    places = place_channels(attn.head_dim, n_rot)
-    n = len(projection)
+    """The first four heads begin as matches of the newest token with a place, and write the next place.
+
+    Where the low ranks of queries and outputs are small they look at fewer channels of each place.
+    """
+    per_group = attn.n_head // attn.n_group
+    n = min(len(projection), len(attn.q_a.weight), attn.o_a.shape[1] // min(per_group, PLACES - 1))
+    places = [torch.tensor(channels[:n], dtype=torch.int64) for channels in place_channels(attn.head_dim, n_rot)]
+    projection = projection[:n]
     attn.q_a.weight[:n] = projection
     heads = attn.q_b.weight.view(attn.n_head, attn.head_dim, -1)
-    per_group = attn.n_head // attn.n_group
     out = attn.o_b.weight.view(-1, attn.n_group, attn.o_a.shape[1])
     for head in range(min(PLACES - 1, attn.n_head)):
         heads[head] *= ASIDE
-        heads[head, torch.tensor(places[head])] = torch.eye(n, heads.shape[-1])
+        heads[head, places[head]] = torch.eye(n, heads.shape[-1])
         group, member = divmod(head, per_group)
         rank = torch.arange(n) + member * n
         attn.o_a[group, rank] = 0.0
-        attn.o_a[group, rank, torch.tensor(places[head + 1]) + member * attn.head_dim] = 1.0
+        attn.o_a[group, rank, places[head + 1] + member * attn.head_dim] = 1.0
         out[:, group, rank] = VOICE * projection.T

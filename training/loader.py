@@ -20,7 +20,7 @@ from training.data.rendering import pieces, without_instructions
 from training.packing import Document, Packed, Packer, pack
 
 ROWS = 4  # rows that a worker packs at a time
-MOST_FAILED = 10  # conversations of a worker that could not be made, each of which it tells; or one in a thousand
+MOST_FAILED = 10  # a worker gives up at so many conversations that fail, or one in a thousand, whichever is more
 
 
 def document(encoder: tokenizers.Encoder, made: Any, *, short: bool = False) -> Document:
@@ -104,13 +104,19 @@ class Loader:
 
 
 def ahead(source: Iterable[Any], prepare: Callable[[Any], Any], n: int = 2) -> Iterator[Any]:
-    """`prepare` of each item, computed by a thread up to `n` items before it is asked for."""
+    """`prepare` of each item, computed by a thread at most `n` + 1 items before it is asked for.
+
+    Raises:
+        Exception: Whatever the source or `prepare` raised, where that item would have come.
+    """
     ready: queue.Queue[tuple[Any, Exception | None]] = queue.Queue(maxsize=n)
+    end = object()
 
     def work() -> None:
         try:
             for item in source:
                 ready.put((prepare(item), None))
+            ready.put((end, None))
         except Exception as reason:  # noqa: BLE001 - the reader raises it
             ready.put((None, reason))
 
@@ -119,6 +125,8 @@ def ahead(source: Iterable[Any], prepare: Callable[[Any], Any], n: int = 2) -> I
         item, failed = ready.get()
         if failed is not None:
             raise failed
+        if item is end:
+            return
         yield item
 
 

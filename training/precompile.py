@@ -49,19 +49,21 @@ def compile_kind(kind: str, *, prune: bool) -> None:
 
 def load(path: Path) -> int:
     """Takes up kernels that an earlier run on such a machine compiled, of the files PATH.*; returns how many files."""
-    parts = sorted(path.parent.glob(path.name + ".*"))
+    parts = sorted(path.parent.glob(path.name + ".*"), key=lambda part: int(part.suffix[1:]))
     if parts:
         torch.compiler.load_cache_artifacts(b"".join(p.read_bytes() for p in parts))
     return len(parts)
 
 
 def save(path: Path, piece: int = 15 << 20) -> int:
-    """Keeps the compiled kernels for the next run in PATH.*; returns their bytes."""
+    """Keeps the compiled kernels for the next run in PATH.*, `piece` bytes in each; returns how many bytes they are."""
     saved = torch.compiler.save_cache_artifacts()
     if saved is None:
         return 0
     data = saved[0]
     path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(path.name + ".*"):
+        old.unlink()
     for i in range(0, len(data), piece):
         path.with_name(f"{path.name}.{i // piece}").write_bytes(data[i : i + piece])
     return len(data)

@@ -44,8 +44,10 @@ class Step:
 
     def __init__(self, trainer: Trainer, *, prune: bool) -> None:
         self._trainer, self._graph = trainer, None
-        first = torch.zeros(trainer.config.n_row, trainer.model.config.n_context // BLOCK)
-        self._arena = Arena([torch.zeros(()), *trainer.tensors(first)], trainer.device)
+        n_row, n_token = trainer.config.n_row, trainer.model.config.n_context
+        empty = torch.zeros(n_row, n_token, dtype=torch.int64)
+        of_rows = trainer.rows.tensors(torch.zeros(n_row, n_token // BLOCK))
+        self._arena = Arena([torch.zeros(()), empty, empty, *of_rows], trainer.device)
         self.factor, self.tokens, self.roles, *of_rows = self._arena.tensors
         self.rows = trainer.rows.assemble(of_rows, prune=prune)
         self.losses = torch.zeros(3, device=trainer.device)  # weighted, of targets alone, of the indexers
@@ -158,16 +160,11 @@ class Trainer:
         """Whether attention sees only the rows that the indexer chose."""
         return self.progress >= self.config.prune_from
 
-    def tensors(self, first: Tensor) -> list[Tensor]:
-        """Tokens and roles, yet empty, and what attention must know of documents that begin at the blocks `first`."""
-        empty = torch.zeros(len(first), self.model.config.n_context, dtype=torch.int64)
-        return [empty, empty, *self.rows.tensors(first, offset=7 * self._prepared)]
-
     def prepare(self, batch: tuple[np.ndarray, ...]) -> list[Tensor]:
         """A batch of the loader as the tensors of a step, on the CPU."""
         tokens, roles, first = (torch.from_numpy(array.astype(np.int64)) for array in batch)
         self._prepared += 1
-        return [tokens, roles, *self.tensors(first)[2:]]
+        return [tokens, roles, *self.rows.tensors(first, offset=7 * self._prepared)]
 
     def train_step(self, batch: Sequence[Tensor]) -> Tensor:
         """One step on what `prepare` made of a batch.
@@ -216,6 +213,7 @@ class Trainer:
     def resume(self, facts: dict[str, Any]) -> None:
         """Takes up a run's place in the schedule."""
         self.step, self.elapsed, self.n_token = facts["step"], facts["elapsed_s"], facts["tokens"]
+        self._prepared = self.step
 
 
 class Deadline:

@@ -1,18 +1,14 @@
-"""What a model can do before it has learned anything, and how a batch reaches the places of a step."""
+"""What a model can do before it has learned anything."""
 
 from __future__ import annotations
-
-import threading
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
-from training.arena import Arena  # noqa: E402
 from training.config import BLOCK, ModelConfig  # noqa: E402
 from training.hyper import rms  # noqa: E402
 from training.initial import PLACES, place_channels  # noqa: E402
-from training.loader import ahead  # noqa: E402
 from training.model import Model  # noqa: E402
 from training.rows import RowsMaker, visibility  # noqa: E402
 
@@ -76,51 +72,24 @@ def test_a_new_model_expects_what_followed_a_token_before(repeated) -> None:
     assert rank.median() < 0.3  # half of all tokens would be before it by chance
 
 
-def test_an_arena_holds_the_newest_values_in_the_same_places() -> None:
-    old = [torch.tensor(0.5), torch.zeros(3, 5, dtype=torch.int64), torch.zeros(7, dtype=torch.bool)]
-    new = [torch.tensor(2.5), torch.arange(15).view(3, 5), torch.ones(7, dtype=torch.bool)]
-    arena = Arena(old, CPU)
-    places = arena.tensors
-    for values in (old, new, old, new):
-        arena.fill(values)
-        for place, value in zip(places, values, strict=True):
-            assert place.dtype == value.dtype
-            assert torch.equal(place, value)
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"n_group": 1, "o_rank": 32},
+        {"n_group": 2, "o_rank": 24},
+        {"o_rank": 16},
+        {"q_rank": 8},
+        {"n_embd": 8},
+        {"head_dim": 8, "n_rot": 8, "idx_dim": 8},
+        {"n_head": 2, "n_group": 2},
+    ],
+)
+def test_models_of_small_sizes_begin_too(sizes: dict[str, int]) -> None:
+    model = Model(ModelConfig(**{"n_vocab": 64, "ratios": (4,), "n_hash": 1, "n_ff": 16, **sizes}))
+    rows = RowsMaker(model.config, BLOCK, CPU)(torch.zeros(1, 1))
+    assert torch.isfinite(model(torch.randint(0, 64, (1, BLOCK)), rows)).all()
 
 
-def test_rows_over_an_arena_are_those_of_the_batch_it_was_filled_with() -> None:
-    maker = RowsMaker(ModelConfig(n_context=8 * BLOCK), 8 * BLOCK, CPU, stride=16)
-    arena = Arena(maker.tensors(torch.tensor([[0, 1, 1, 3, 3, 3, 6, 6]])), CPU)
-    rows, wanted = maker.assemble(arena.tensors), torch.tensor([[0, 0, 0, 3, 3, 3, 6, 7]])
-    arena.fill(maker.tensors(wanted, offset=21))
-    fresh = maker(wanted, offset=21)
-    assert torch.equal(rows.first, fresh.first)
-    assert torch.equal(rows.starts, fresh.starts)
-    assert torch.equal(rows.sampled, fresh.sampled)
-
-
-def test_what_is_prepared_ahead_comes_in_order_and_waits_until_it_is_asked_for() -> None:
-    prepared, third = [], threading.Event()
-
-    def prepare(item: int) -> int:
-        prepared.append(item)
-        if item == 2:
-            third.set()
-        return 10 * item
-
-    items = ahead(range(100), prepare, 1)
-    assert [next(items), next(items)] == [0, 10]
-    assert third.wait(10)
-    assert len(prepared) <= 5
-    assert [next(items), next(items)] == [20, 30]
-
-
-def test_a_source_that_fails_fails_where_it_is_read() -> None:
-    def source():
-        yield 1
-        raise ValueError("no more")
-
-    items = ahead(source(), lambda x: x)
-    assert next(items) == 1
-    with pytest.raises(ValueError, match="no more"):
-        next(items)
+def test_heads_that_the_groups_do_not_divide_are_refused() -> None:
+    with pytest.raises(ValueError, match="n_head=6"):
+        Model(ModelConfig(n_vocab=64, ratios=(4,), n_hash=1, n_head=6, n_group=4))
