@@ -377,7 +377,7 @@ def test_a_guide_that_raises_ends_its_own_generation_alone(own, way, where):
     other = own.generate(ids, guide=lambda: Mixed(6), max_tokens=40, seed=0)
     first = until_token(other)
     with pytest.raises(ZeroDivisionError, match=where):
-        list(own.generate(prompt(10), guide=make, ignore_eos=True, max_tokens=10))
+        list(own.generate(prompt(10), guide=make, ignore_eos=True, max_tokens=10, seed=0))
     assert [tuple(first), *sampled(other)] == expected
 
 
@@ -395,7 +395,7 @@ def test_an_empty_or_wrong_mask_is_an_error_of_its_generation(own, way, mask, er
         def mask(self):
             return None if len(self.accepted) < 2 else mask
 
-    stream = own.generate(prompt(10), guide=Wrong, ignore_eos=True, max_tokens=10)
+    stream = own.generate(prompt(10), guide=Wrong, ignore_eos=True, max_tokens=10, seed=0)
     other = own.generate(prompt(10, 2), ignore_eos=True, max_tokens=10, temperature=0).start()
     got = []
     with pytest.raises(error):
@@ -411,7 +411,7 @@ def test_a_forced_token_outside_the_vocabulary_is_an_error(own):
 def test_a_failed_generation_leaves_a_prefix_that_is_right(own):
     ids = prompt(40, 8)
     with pytest.raises(ZeroDivisionError):
-        list(own.generate(ids, guide=lambda: Raising("mask"), ignore_eos=True, max_tokens=10))
+        list(own.generate(ids, guide=lambda: Raising("mask"), ignore_eos=True, max_tokens=10, seed=0))
     events = list(own.generate(ids, max_tokens=12, temperature=0, ignore_eos=True))
     assert end_of(events).usage.cached_tokens == 39
     assert tokens_of(events) == tokens_by_hand(own, ids, Free(), 12, temperature=0)
