@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from training.data.composed_tool_words import Deed, deeds_for, some_noun
+from training.data.composed_tool_words import Deed, deeds_for, named_noun
 from training.data.composed_words import Noun
 from training.data.parameter_kinds import Parameter
-from training.data.parameters import Tool, cased, described, spoken
+from training.data.parameters import Tool, cased, kind_of, schema_of, spoken
 from training.data.words import Phrases, Words
 from training.data.written import HERE, held, maker
 
@@ -131,15 +131,6 @@ class Pair:
     uses: list[tuple[Use, Tool, tuple[str, ...]]]
 
 
-def _kind(value: Any) -> str:
-    return "integer" if isinstance(value, int) else "number" if isinstance(value, float) else "string"
-
-
-def _schema(w: Words, name: str, kind: str, of: str) -> dict[str, Any]:
-    about = described(w, name, of) if w.chance(0.3) else ""
-    return {"type": kind, "description": about} if about else {"type": kind}
-
-
 def _does(w: Words, does: Phrases) -> str:
     return "" if w.chance(0.05) else w.say(does)
 
@@ -148,8 +139,8 @@ def pair_of(w: Words, source: Source, taking: list[Use]) -> Pair:
     """The tools of a source and of what takes its value."""
     subject_key = cased(w, w.pick(source.parameters))
     sample = source.make(w)
-    kind = "number" if source.sort == "amount" else _kind(sample)
-    subject = _schema(w, subject_key, "string", spoken(source.tools[0]))
+    kind = "number" if source.sort == "amount" else kind_of(sample)
+    subject = schema_of(w, subject_key, "string", spoken(source.tools[0]))
     name = cased(w, w.pick(source.tools))
     finder = Tool(name, _does(w, source.does), [Parameter(subject_key, subject, "", "")], {}, "", name)
     key = w.pick(source.keys)
@@ -157,12 +148,12 @@ def pair_of(w: Words, source: Source, taking: list[Use]) -> Pair:
     for use in taking:
         own = key if key in use.parameters and w.chance(0.6) else w.pick(use.parameters)
         keys = [cased(w, own)]
-        parameters = [Parameter(keys[0], _schema(w, keys[0], kind, spoken(use.tools[0])), "", "")]
+        parameters = [Parameter(keys[0], schema_of(w, keys[0], kind, spoken(use.tools[0])), "", "")]
         if use.make is not None:
             more = cased(w, w.pick([name for name in use.more if name != own] or [f"{own}_more"]))
-            kind_of_more = _kind(use.make(w))
+            kind_of_more = kind_of(use.make(w))
             keys.append(more)
-            parameters.append(Parameter(more, _schema(w, more, kind_of_more, spoken(use.tools[0])), "", ""))
+            parameters.append(Parameter(more, schema_of(w, more, kind_of_more, spoken(use.tools[0])), "", ""))
             if w.chance(0.15):
                 parameters.reverse()
         called = cased(w, w.pick(use.tools))
@@ -210,11 +201,7 @@ def _usable(deed: Deed) -> bool:
 
 def composed_pair(w: Words, n: int) -> Pair:
     """A pair of any noun: it is found by something, and then something is done to it by its number."""
-    noun: Noun = some_noun(w, w.pick(_KINDS_OF_NOUNS))
-    plain = noun.one.replace("'", "").replace("-", " ")
-    if not plain.isascii():
-        return composed_pair(w, n)
-    snake = plain.replace(" ", "_")
+    noun, snake = named_noun(w, _KINDS_OF_NOUNS)
     parameters, subject, what = w.pick(_BY)
     keys = (f"{snake}_id", f"{snake}_id", "id", f"{snake}_number", "number", "reference", f"{snake}_code")
     make: Callable[[Words], Any] = Words.code if w.chance(0.5) else lambda w: w.between(10, 99999)

@@ -11,8 +11,7 @@ from training.data.composed_events import PAST, Event, event
 from training.data.composed_questions import Fact, tidy
 from training.data.composed_things import NOTHING, NUMBERS, Thing, claimed, somebody, thing
 from training.data.composed_words import Frame
-from training.data.prose_parts import capitalized
-from training.data.words import COLORS, WEEKDAYS, Words
+from training.data.words import COLORS, WEEKDAYS, Words, capitalized
 
 _MOVED = frozenset("tool furniture vessel device clothes jewel picture instrument cloth toy vehicle boat goods".split())
 _FACTS = {

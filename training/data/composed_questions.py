@@ -31,8 +31,8 @@ from training.data.composed_wordings import (
     WHOSE,
     Wordings,
 )
-from training.data.prose_parts import Question, capitalized
-from training.data.words import Words
+from training.data.prose_parts import Question
+from training.data.words import Words, capitalized
 
 # -- facts beside the events -------------------------------------------------------------------------------------------
 

@@ -14,8 +14,7 @@ from training.data.composed_tool_words import Deed
 from training.data.composed_words import Noun, Verb
 from training.data.parameter_kinds import Parameter
 from training.data.parameters import Tool, said_value, spoken
-from training.data.prose_parts import capitalized
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 
 Style = Callable[[list[str]], str]
 DEED, THING, KEY = "deed", "thing", "key"

@@ -191,6 +191,15 @@ def some_quality(w: Words, noun: Noun) -> str:
     return w.pick(choices) if choices else ""
 
 
+def named_noun(w: Words, kinds: tuple[str, ...]) -> tuple[Noun, str]:
+    """A noun of one of some kinds that a tool can be named after, and how it stands in the name."""
+    while True:
+        noun = some_noun(w, w.pick(kinds))
+        plain = noun.one.replace("'", "").replace("-", " ")
+        if plain.isascii():
+            return noun, plain.replace(" ", "_")
+
+
 def with_facet(w: Words, noun: Noun) -> Noun:
     """One side of a noun: the "order status" of "order"."""
     facet = w.pick(FACETS)

@@ -8,7 +8,7 @@ from typing import Any
 from training.data.field_kinds import KINDS, FieldKind
 from training.data.parameters import identifier, listed, said_value, spoken
 from training.data.phrasing import said_fact
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 
 
 @dataclass
@@ -79,7 +79,7 @@ def _described(w: Words, schema: dict[str, Any], name: str, title: str, share: f
     if not w.chance(share):
         return schema
     k = spoken(name)
-    text = w.say(_DESCRIPTIONS, k=k, K=k[:1].upper() + k[1:], t=title.lower())
+    text = w.say(_DESCRIPTIONS, k=k, K=capitalized(k), t=title.lower())
     return {"description": text, **schema} if w.chance(0.5) else {**schema, "description": text}
 
 
@@ -96,7 +96,7 @@ def _field(w: Words, kind: FieldKind, name: str, title: str, described: float, u
         schema["items"] = {"type": "string"}
     said = "" if isinstance(value, bool) else said_value(value)
     k = spoken(key)
-    sentence = w.tell(kind.says, N=name, v=said, k=k, K=k[:1].upper() + k[1:], **{"not": "" if value else "not "})
+    sentence = w.tell(kind.says, N=name, v=said, k=k, K=capitalized(k), **{"not": "" if value else "not "})
     return Field(key, _described(w, schema, key, title, described), value, sentence)
 
 
@@ -164,11 +164,9 @@ def generic_record(w: Words, n: int | None = None, *, described: float = 0.2) ->
         if kind == "string" and w.chance(0.15):
             schema["enum"] = w.shuffled([value, *(w.word() for _ in range(w.between(1, 3)))])
         phrases = _GENERIC_MANY if kind == "array" else _GENERIC
-        sentence = w.tell(
-            phrases, k=k, K=k[:1].upper() + k[1:], v=listed(value) if kind == "array" else said_value(value)
-        )
+        sentence = w.tell(phrases, k=k, K=capitalized(k), v=listed(value) if kind == "array" else said_value(value))
         if not w.heldout and kind != "array" and w.chance(0.5):
-            sentence = said_fact(w.rng).format(k=k, K=k[:1].upper() + k[1:], v=said_value(value))
+            sentence = said_fact(w.rng).format(k=k, K=capitalized(k), v=said_value(value))
         record.fields.append(Field(key, _described(w, schema, key, title, described), value, sentence))
     return record
 
@@ -190,7 +188,7 @@ def any_record(w: Words, n: int | None = None, *, described: float = 0.3) -> Rec
             sentences = w.shuffled(sentences)
     sentences = _merged(w, sentences, str(head.value))
     record.text = w.pick((" ", " ", " ", "\n")).join(
-        s[:1].upper() + s[1:] if not str(head.value).startswith(s[:3]) else s for s in sentences
+        capitalized(s) if not str(head.value).startswith(s[:3]) else s for s in sentences
     )
     return record
 

@@ -24,7 +24,7 @@ from training.data.parameter_kinds import (
     Parameter,
 )
 from training.data.phrasing import said_parameter
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 
 
 def identifier(w: Words) -> str:
@@ -94,7 +94,13 @@ def said_value(value: Any) -> str:
 def described(w: Words, name: str, noun: str) -> str:
     """A description of a parameter, often none."""
     p = spoken(name)
-    return w.say(SAID_DESCRIPTIONS, p=p, P=p[:1].upper() + p[1:], n=noun)
+    return w.say(SAID_DESCRIPTIONS, p=p, P=capitalized(p), n=noun)
+
+
+def schema_of(w: Words, name: str, kind: str, noun: str) -> dict[str, Any]:
+    """The schema of a plain parameter of a tool for a noun, three times in ten with a description."""
+    about = described(w, name, noun) if w.chance(0.3) else ""
+    return {"type": kind, "description": about} if about else {"type": kind}
 
 
 _KIND_OF = {bool: "boolean", int: "integer", float: "number", str: "string"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from training.data.prose import passage as generated
 from training.data.prose_parts import Question
 from training.data.swapping import Swap
-from training.data.words import Words
+from training.data.words import Words, capitalized
 from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, said
 
 _AREA = "prose"
@@ -51,7 +51,7 @@ class Reading:
     @property
     def title(self) -> str:
         """A title line."""
-        return self.topic[:1].upper() + self.topic[1:]
+        return capitalized(self.topic)
 
     def alone(self) -> list[Question]:
         """The questions that need no passage before them to be understood."""
@@ -175,7 +175,7 @@ def headed(w: Words, parts: Sequence[tuple[str, str]]) -> str:
     )
     out = []
     for at, (topic, text) in enumerate(parts, 1):
-        title = topic[:1].upper() + topic[1:]
+        title = capitalized(topic)
         out.append(
             {
                 "": text,

@@ -6,10 +6,10 @@ import re
 
 from training.data.entities import ENTITIES, EntityKind, Relation
 from training.data.prose_events import event, events
-from training.data.prose_parts import Passage, Question, capitalized, decorated, filler, merged, possessed
+from training.data.prose_parts import Passage, Question, decorated, filler, merged, possessed
 from training.data.prose_records import records
 from training.data.stories import tell
-from training.data.words import Words
+from training.data.words import Words, capitalized
 
 
 def about(w: Words, kind: EntityKind | None = None, n: int | None = None, name: str | None = None) -> Passage:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training.data.prose_parts import Passage, Question, capitalized, decorated, filler
-from training.data.words import MONTHS, WEEKDAYS, Phrases, Words
+from training.data.prose_parts import Passage, Question, decorated, filler
+from training.data.words import MONTHS, WEEKDAYS, Phrases, Words, capitalized
 
 # -- events ------------------------------------------------------------------------------------------------------------
 

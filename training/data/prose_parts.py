@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,6 @@ class Passage:
         self.names += other.names
         self.nouns |= other.nouns
         self.missing += other.missing
-
-
-def capitalized(text: str) -> str:
-    """With a capital first letter."""
-    return text[:1].upper() + text[1:]
 
 
 def possessed(name: str) -> str:

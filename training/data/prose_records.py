@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training.data.prose_parts import Passage, Question, capitalized
-from training.data.words import Phrases, Words
+from training.data.prose_parts import Passage, Question
+from training.data.words import Phrases, Words, capitalized
 
 # -- records and lists -------------------------------------------------------------------------------------------------
 

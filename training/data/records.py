@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from training.data.parameters import spoken
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 from training.data.written import Line, Slots, line_of, said, slots_of
 
 AREA = "extraction"
@@ -189,7 +189,7 @@ def _description(w: Words, spec: Spec, name: str, title: str) -> str:
     if spec.says and w.chance(0.72):
         return w.pick(spec.says)
     k = spoken(name)
-    return w.say(_GENERIC, k=k, K=k[:1].upper() + k[1:], t=title.lower())
+    return w.say(_GENERIC, k=k, K=capitalized(k), t=title.lower())
 
 
 def shape(w: Words, *, plain: bool = False) -> Shape:

@@ -9,9 +9,11 @@ from typing import Any
 
 from training.data.composed_tool_words import FACETS
 from training.data.parameters import said_value, spoken
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 from training.data.written import HERE, held, maker
 
+TAKEN = "I take what was asked for from the result."  # what is thought before a result is reported,
+ABOVE = "The result above says it."  # and before a further question on it is answered
 #: Questions for any field. {k} is its name in words, {K} the same with a capital.
 ASKED = Phrases(
     "What is the {k}?", "What's the {k}?", "And the {k}?", "The {k}?", "{K}?", "Tell me the {k}.", "Give me the {k}.", "I need the {k}.",
@@ -83,7 +85,7 @@ class Field:
         """A question for it."""
         if self.asks is not None and (self.quality or w.chance(0.55)):
             return w.template(self.asks)
-        return w.ask(ASKED, k=self.label, K=self.label[:1].upper() + self.label[1:])
+        return w.ask(ASKED, k=self.label, K=capitalized(self.label))
 
 
 @lru_cache(maxsize=2)
@@ -187,4 +189,4 @@ def report(given: list[Field]) -> str:
     """All fields in a sentence."""
     parts = [one.clause for one in given]
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return text[:1].upper() + text[1:] + "."
+    return f"{capitalized(text)}."

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from training.data.words import Words, regular_plural, wordlists
+from training.data.words import Words, capitalized, regular_plural, wordlists
 from training.data.written import Line, strings_of
 
 _WORD = re.compile(r"\b[A-Za-z][a-z]{3,}\b")
@@ -65,7 +65,7 @@ class Swap:
     def _put(self, found: re.Match[str]) -> str:
         article, _, old = found.groups()
         new = self._new[old.lower()]
-        new = new.upper() if old.isupper() else new[:1].upper() + new[1:] if old[0].isupper() else new
+        new = new.upper() if old.isupper() else capitalized(new) if old[0].isupper() else new
         if article is None:
             return new
         return f"{article}{'n' if new[0].lower() in 'aeiou' else ''} {new}"

@@ -64,6 +64,11 @@ _IRREGULAR = ("s", "x", "z", "ch", "sh", "y", "man", "men", "feet", "mouse")
 _REGULAR = ("ay", "ey", "oy")
 
 
+def capitalized(text: str) -> str:
+    """With a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
 def regular_plural(noun: str) -> str:
     """More than one of a thing whose plural follows the rules."""
     if noun.endswith(("s", "x", "z", "ch", "sh")):
@@ -166,6 +171,15 @@ class Words:
     def ask(self, phrases: Phrases, **slots: Any) -> str:
         """What a user says: a `template`, its slots filled."""
         return self.template(phrases).format_map(slots)
+
+    def ask_keeping(self, kept: Iterable[str], phrases: Phrases, /, **slots: Any) -> str:
+        """As `ask`, but these texts stand in it as they are: saying it another way may not change them."""
+        kept = tuple(kept)
+        for _ in range(4):
+            text = self.ask(phrases, **slots)
+            if all(one in text for one in kept):
+                return text
+        return self.pick(phrases.of(self.split)).format_map(slots)
 
     def tell(self, phrases: Phrases, **slots: Any) -> str:
         """What a text says: a `template` in good order, its slots filled."""

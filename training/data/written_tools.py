@@ -9,7 +9,7 @@ from training.data.parameter_kinds import Parameter
 from training.data.parameters import Tool, cased, described, listed, spoken
 from training.data.results import Result, any_result, dumped, error_result, good_result
 from training.data.swapping import swapped_tool
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 from training.data.written import HERE, Line, Slots, line_of, said, slots_of, strings_of
 
 _AREA = "tools"
@@ -181,7 +181,7 @@ def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = No
         names = {own: names[own] for p in parameters for own in names if names[own] == p.name}
     description = "" if w.chance(0.06) else line.one(w, line["does"])
     short = text if as_clause else text[:1].lower() + text[1:] if text[1:2].islower() else text
-    request = w.ask(_WRAPS, c=text, C=text[:1].upper() + text[1:]) if as_clause else text
+    request = w.ask(_WRAPS, c=text, C=capitalized(text)) if as_clause else text
     extra = {"line": line, "slots": slots, "names": names, "own": arguments}
     tool = Tool(
         _name(w, line), description, parameters, {}, request, line["name"], without_end(short, arguments), extra
@@ -252,7 +252,7 @@ def asked_again(w: Words, tool: Tool, *, clause: bool = False) -> Tool | None:
     own = _arguments(line, template, fixed, slots)
     if set(own) - set(tool.extra["names"]):
         return None  # an optional parameter that this tool does not offer
-    request = w.ask(_WRAPS, c=text, C=text[:1].upper() + text[1:]) if as_clause else text
+    request = w.ask(_WRAPS, c=text, C=capitalized(text)) if as_clause else text
     made = another_call(tool, own, request, without_end(text, own))
     made.extra["slots"] = slots
     return made

@@ -14,7 +14,7 @@ from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.written_agents import as_react, distinct_names, offered
 from training.data.skills.written_results import shown, styled
 from training.data.toolmaking import Listing, call_text
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 
 _BOTH = Phrases(
     "{F} and {d}.", "{F} and {d}.", "{F}, then {d}.", "{F}. Then {d}.", "First {f}, then {d}.", "Please {f} and {d}.", "Can you {f} and {d}?", "{F} and after that {d}.",
@@ -96,10 +96,6 @@ def _case(w: Words, pair: Pair) -> _Case:
     return _Case(pair, subject, pair.source.make(w), what, use, doer, keys, use.make(w) if use.make else None)
 
 
-def _cap(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _find(w: Words, case: _Case) -> str:
     return w.pick((_FIND_OUT if _clause(case.what) else _FIND).of(w.split)).format(w=case.what)
 
@@ -110,11 +106,7 @@ def _clause(what: str) -> bool:
 
 def _kept(w: Words, phrases: Phrases, /, *values: Any, **slots: str) -> str:
     """What a user says, in which these values stand as they are."""
-    for _ in range(4):
-        text = w.ask(phrases, **slots)
-        if all(said_value(value) in text for value in values if value is not None):
-            return text
-    return w.pick(phrases.of(w.split)).format_map(slots)
+    return w.ask_keeping((said_value(value) for value in values if value is not None), phrases, **slots)
 
 
 def _both(w: Words, case: _Case) -> str:
@@ -122,18 +114,18 @@ def _both(w: Words, case: _Case) -> str:
     if not _clause(case.what) and w.chance(0.35):
         deed = case.deed(w, case.what)
         form = _SEARCHED if w.chance(0.3) else _DIRECT
-        return _kept(w, form, case.subject, case.more, d=deed, D=_cap(deed))
+        return _kept(w, form, case.subject, case.more, d=deed, D=capitalized(deed))
     find, deed = _find(w, case), case.deed(w, pronoun(w, case.pair.source))
-    return _kept(w, _BOTH, case.subject, case.more, f=find, F=_cap(find), d=deed, D=_cap(deed))
+    return _kept(w, _BOTH, case.subject, case.more, f=find, F=capitalized(find), d=deed, D=capitalized(deed))
 
 
 def _only(w: Words, case: _Case, *, asked: bool) -> str:
     """A request for the first deed alone; `asked`: for the value itself."""
     if asked:
         form = _WONDERED if _clause(case.what) else _WHAT_IS
-        return _kept(w, form, case.subject, w=case.what, W=_cap(case.what))
+        return _kept(w, form, case.subject, w=case.what, W=capitalized(case.what))
     find = _find(w, case)
-    return _kept(w, _ONLY, case.subject, f=find, F=_cap(find))
+    return _kept(w, _ONLY, case.subject, f=find, F=capitalized(find))
 
 
 def _found(w: Words, case: _Case, *, asked: bool = False) -> tuple[str, str]:
@@ -228,13 +220,13 @@ def _turn(w: Words, chat: Chat, case: _Case) -> None:
         chat.answer(answer, "Nothing else was asked for. I report what was found.")
         if w.chance(0.6):
             deed = case.deed(w, pronoun(w, case.pair.source))
-            chat.user(_kept(w, _THEN, case.more, d=deed, D=_cap(deed)))
+            chat.user(_kept(w, _THEN, case.more, d=deed, D=capitalized(deed)))
             _second_call(chat, case)
             if not w.heldout:
                 _last(w, chat, case)
         return
     deed = case.deed(w, by_value(w, case.pair.source, case.value))
-    chat.user(_opened(w, chat, _kept(w, _DIRECT, case.value, case.more, d=deed, D=_cap(deed))))
+    chat.user(_opened(w, chat, _kept(w, _DIRECT, case.value, case.more, d=deed, D=capitalized(deed))))
     _second_call(chat, case)
     if not w.heldout:
         _last(w, chat, case)

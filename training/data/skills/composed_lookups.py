@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from training.data.composed_tool_words import some_noun
+from training.data.composed_tool_words import named_noun
 from training.data.composed_words import Noun
 from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
-from training.data.parameters import Tool, cased, described
-from training.data.result_fields import Field, again, fields, report
+from training.data.parameters import Tool, cased, schema_of
+from training.data.result_fields import ABOVE, TAKEN, Field, again, fields, report
 from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.written_agents import distinct_names, offered
 from training.data.skills.written_results import shown, styled
 from training.data.toolmaking import Listing
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 from training.data.written import maker
 
 _KINDS = (
@@ -55,8 +55,6 @@ _BACK = Phrases(
     "Back to {x}: what was the {k}?", "And the {k} of {x}?", "What was the {k} of {x} again?", "The {k} of {x} once more?", "You looked up {x} before. Which {k}?", "Remind me of the {k} of {x}.",
     "Again for {x}: the {k}?", "What did it say about {x}, the {k}?", "And {x}, what {k} was that?", "Earlier you had {x}. The {k}?",
 )  # fmt: skip
-_TAKEN = "I take what was asked for from the result."
-_ABOVE = "The result above says it."
 
 
 @dataclass
@@ -73,20 +71,14 @@ class _Shelf:
 
 
 def _shelf(w: Words) -> _Shelf:
-    while True:
-        noun = some_noun(w, w.pick(_KINDS))
-        plain = noun.one.replace("'", "").replace("-", " ")
-        if plain.isascii():
-            break
-    snake = plain.replace(" ", "_")
+    noun, snake = named_noun(w, _KINDS)
     key = cased(
         w, w.pick((f"{snake}", f"{snake}_name", f"{snake}_id", "name", "id", "query", "key", f"{snake}_number"))
     )
     who = "p" if noun.kind in ("people", "person", "being") else "t"
     article = f"{'an' if noun.one[0] in 'aeiou' else 'a'} {noun.one}"
-    does = w.say(_DOES, a=article, n=noun.one, N=noun.one[:1].upper() + noun.one[1:])
-    about = described(w, key, noun.one) if w.chance(0.3) else ""
-    schema = {"type": "string", "description": about} if about else {"type": "string"}
+    does = w.say(_DOES, a=article, n=noun.one, N=capitalized(noun.one))
+    schema = schema_of(w, key, "string", noun.one)
     name = cased(w, w.pick(_NAMES).format(n=snake))
     tool = Tool(name, does, [Parameter(key, schema, "", "")], {}, "", name)
     given = fields(w, who, w.pick((3, 3, 4, 4, 5, 6)), truths=False)
@@ -106,15 +98,6 @@ def _subject(w: Words, shelf: _Shelf) -> str:
 def _said(w: Words, shelf: _Shelf, subject: str) -> str:
     noun = shelf.noun.one
     return w.pick((f"{noun} {subject}", f"the {noun} {subject}", f"the {noun} {subject}", f"our {noun} {subject}"))
-
-
-def _asked(w: Words, phrases: Phrases, subject: str, **slots: str) -> str:
-    """What a user says, in which the subject stands as it is."""
-    for _ in range(4):
-        text = w.ask(phrases, **slots)
-        if subject in text:
-            return text
-    return w.pick(phrases.of(w.split)).format_map(slots)
 
 
 def _call(w: Words, chat: Chat, shelf: _Shelf, request: str, subject: str) -> list[Field]:
@@ -150,7 +133,7 @@ def composed_lookup(w: Words) -> Example:
             subject = w.pick([other for other in shelf.seen if other != subject])
             newest = shelf.seen[subject]
             one = w.pick(newest)
-            chat.user(_asked(w, _BACK, subject, k=one.label, x=_said(w, shelf, subject)))
+            chat.user(w.ask_keeping((subject,), _BACK, k=one.label, x=_said(w, shelf, subject)))
         else:
             same = bool(turn) and bool(label) and w.chance(0.45)
             shelf = shelf if same or not turn else w.pick(shelves)
@@ -160,17 +143,17 @@ def composed_lookup(w: Words) -> Example:
             one = one if same else w.pick(shelf.given)
             whole = not same and w.chance(0.2)
             form = _SAME if same else _WHOLE if whole else _QUESTIONS
-            request = _asked(w, form, subject, k=one.label, x=thing, X=thing[:1].upper() + thing[1:])
+            request = w.ask_keeping((subject,), form, k=one.label, x=thing, X=capitalized(thing))
             newest = _call(w, chat, shelf, request, subject)
             one = next(other for other in newest if other.label == one.label)
             label = "" if whole else one.label
             if w.heldout and w.chance(0.3):
                 chat.messages.pop()
                 break
-            chat.answer(report(newest) if whole else one.answer, _TAKEN)
+            chat.answer(report(newest) if whole else one.answer, TAKEN)
             continue
         label = one.label
-        chat.answer(one.answer, _ABOVE)
+        chat.answer(one.answer, ABOVE)
         if not w.heldout and w.chance(0.02):
             plain_turn(w, chat)
     return chat.example("composed_lookup", heldout=w.heldout)

@@ -11,12 +11,12 @@ from training.data.composed_wordings import OTHER, SHORT
 from training.data.example import Chat, Example
 from training.data.passages import Reading, headed, laid_out, points_back
 from training.data.prompts import qa_messages
-from training.data.prose_parts import Passage, Question, capitalized
+from training.data.prose_parts import Passage, Question
 from training.data.skills.matching import EASY, HARD, SENTENCE, conversation, level_of, matched
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.queries import Fact, Told, query_for
 from training.data.skills.reading import FURTHER, answered, refused
-from training.data.words import Words
+from training.data.words import Words, capitalized
 
 _REFUSALS = 0.12  # of the questions
 _FOLLOWED = 0.3  # of the questions

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 
 from training.data.composed_tools import composed_tools
 from training.data.example import Example
-from training.data.parameters import Tool, listed, said_value
-from training.data.result_fields import Field, again, fields, report
+from training.data.parameters import Tool, said_value
+from training.data.result_fields import ABOVE, TAKEN, Field, again, fields, report
 from training.data.results import NOTHING_ANSWER, dumped
 from training.data.skills.calling import asked_anew, call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
-from training.data.skills.written_results import shown, styled, table
+from training.data.skills.written_results import all_names, shown, styled, table
 from training.data.toolmaking import Listing, several_tools
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 from training.data.written import maker
 
 Turn = tuple[str, str]
-_TAKEN = "I take what was asked for from the result."
-_ABOVE = "The result above says it."
 
 _BARE = Phrases(
     "{q} Just the value.", "{q} Only the value, please.", "{q} Only that, no sentence.", "{q} Answer with the value alone.", "{q} Nothing else.",
@@ -85,14 +83,6 @@ class Outcome:
 # -- one record --------------------------------------------------------------------------------------------------------
 
 
-def _cap(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _told(item: object) -> str:
-    return said_value(item)
-
-
 def _asked(w: Words, given: list[Field], left: list[Field], subject: str) -> Turn:
     """A question on a record; those in `left` have not been asked for. `subject`: what it is about, or ""."""
     one = left.pop() if left else w.pick(given)
@@ -102,19 +92,21 @@ def _asked(w: Words, given: list[Field], left: list[Field], subject: str) -> Tur
         return w.ask(_ALL), report(given)
     if x < 0.12 and len(plain) > 1:
         a, b = w.sample(plain, 2)
-        return w.ask(_TWO, k=a.label, j=b.label, K=_cap(a.label)), report([a, b])
+        return w.ask(_TWO, k=a.label, j=b.label, K=capitalized(a.label)), report([a, b])
     if subject and not one.quality and x > 0.85:
         return w.ask(_LOOKED_UP, k=one.label, x=subject), one.answer
     if one.quality or x > 0.36:
         return one.question(w), one.answer
     if x > 0.2:
-        return w.ask(_BARE, q=one.question(w), k=one.label), _told(one.value)
+        return w.ask(_BARE, q=one.question(w), k=one.label), said_value(one.value)
     right = w.chance(0.5)
     same = [field.value for field in given if field is not one and type(field.value) is type(one.value)]
     wrong = w.pick(same) if same else f"{w.word()}" if isinstance(one.value, str) else w.integer()
     right = right or wrong == one.value
     said = one.value if right else wrong
-    return w.ask(_CHECKED, k=one.label, K=_cap(one.label), v=_told(said)), f"{'Yes' if right else 'No'}, {one.clause}."
+    return w.ask(
+        _CHECKED, k=one.label, K=capitalized(one.label), v=said_value(said)
+    ), f"{'Yes' if right else 'No'}, {one.clause}."
 
 
 def _record(w: Words, tool: Tool, who: str) -> Outcome:
@@ -167,7 +159,7 @@ def _list(w: Words, who: str) -> Outcome:
             (1, "\n".join(f"- {head}" for head in heads)),
             (1, ", ".join(heads)),
         )
-        return Outcome(text, _names(heads), [], lambda w: _of_list(w, heads))
+        return Outcome(text, all_names(heads), [], lambda w: _of_list(w, heads))
     kinds = [
         one for one in fields(w, who, w.pick((1, 2, 2, 3)), truths=False) if key not in (one.name, *one.label.split())
     ]
@@ -187,23 +179,19 @@ def _list(w: Words, who: str) -> Outcome:
         field = w.pick(rows[at])
         others = [row[rows[at].index(field)].value for row in rows if row is not rows[at]]
         if field.value not in others and w.chance(0.25):
-            return w.ask(_REVERSED, k=field.label, v=_told(field.value)), f"It is {heads[at]}."
+            return w.ask(_REVERSED, k=field.label, v=said_value(field.value)), f"It is {heads[at]}."
         question = w.ask(_LOOKED_UP, k=field.label, x=heads[at])
         if w.chance(0.15):
-            return w.ask(_BARE, q=question, k=f"{field.label} of {heads[at]}"), _told(field.value)
+            return w.ask(_BARE, q=question, k=f"{field.label} of {heads[at]}"), said_value(field.value)
         return question, field.answer
 
-    return Outcome(text, _names(heads), [], ask)
-
-
-def _names(heads: list[str]) -> str:
-    return f"They are {listed(list(heads))}." if len(heads) > 1 else f"It is {heads[0]}."
+    return Outcome(text, all_names(heads), [], ask)
 
 
 def _of_list(w: Words, heads: list[str]) -> Turn:
     x = w.rng.random()
     if x < 0.45:
-        return w.ask(_NAMES), _names(heads)
+        return w.ask(_NAMES), all_names(heads)
     if x < 0.7:
         return w.ask(_COUNT), f"There are {len(heads)}." if len(heads) > 1 else "There is only one."
     return (w.ask(_FIRST_ONE), f"It is {heads[0]}.") if x < 0.85 else (w.ask(_LAST_ONE), f"It is {heads[-1]}.")
@@ -222,7 +210,7 @@ def _text(w: Words, who: str) -> Outcome:
             return w.ask(_WHOLE), text
         one = left.pop() if left else w.pick(given)
         if w.chance(0.15) and not one.quality:
-            return w.ask(_BARE, q=one.question(w), k=one.label), _told(one.value)
+            return w.ask(_BARE, q=one.question(w), k=one.label), said_value(one.value)
         return one.question(w), one.answer if one.quality else one.sentence
 
     return Outcome(text, text, [], ask)
@@ -281,12 +269,12 @@ def composed_result(w: Words) -> Example:
         if w.heldout and not first and w.chance(0.5):
             break
         chat.result(made.text)
-        chat.answer(answer, _TAKEN)
+        chat.answer(answer, TAKEN)
         for _ in range(0 if made.ask is None else min(n_left, w.pick((1, 2, 3, 4, 5, 8)))):
             assert made.ask is not None
             question, answer = made.ask(w)
             chat.user(question)
-            chat.answer(answer, _ABOVE)
+            chat.answer(answer, ABOVE)
             n_left -= 1
         if not w.heldout and w.chance(0.04):
             plain_turn(w, chat)

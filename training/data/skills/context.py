@@ -10,7 +10,7 @@ from training.data.prose_events import events
 from training.data.prose_parts import Passage, Question, laid_out
 from training.data.prose_records import records, table
 from training.data.skills.openings import chat_for, system_text
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 
 #: What is said when a context does not hold the answer.
 UNKNOWN = "I don't know."
@@ -61,7 +61,7 @@ def _less_exact(w: Words, question: Question, read: Passage) -> str:
     if noun in ("author", "thing") or list(read.nouns.values()).count(noun) != 1 or not w.chance(0.2):
         return question.text
     text = question.text.replace(question.about, w.pick((f"the {noun}", f"the {noun}", f"this {noun}", "it")))
-    return text[:1].upper() + text[1:]
+    return capitalized(text)
 
 
 def _qa(w: Words, skill: str, n: int, unknown_share: float) -> Example:

@@ -11,7 +11,7 @@ from training.data.fields import Field, Record, any_record, in_prose, known_reco
 from training.data.parameters import spoken
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.talk import joke, topic
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 
 _ASK_SCHEMA = Phrases(
     "{t}", "{t}", "Extract the data: {t}", "Extract the information from this text.\n\n{t}", "{t}\n\nGive me this as JSON.", "Text: {t}", "Fill in the form from this text: {t}",
@@ -114,7 +114,7 @@ def _enclosed(w: Words) -> tuple[dict[str, Any], dict[str, Any], str, str]:
                 K=spoken(field_key).capitalize(),
                 **{"not": "" if value else "not "},
             )
-            sentences.append(sentence[:1].upper() + sentence[1:])
+            sentences.append(capitalized(sentence))
         items.append(item)
     properties: dict[str, Any] = {key: {"title": spoken(key).title(), "type": "string"}}
     for kind, field_key in zip(chosen, keys, strict=True):

@@ -11,7 +11,7 @@ from training.data.phrasing import joined_requests
 from training.data.skills.calling import asked_anew, call_turn, result_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.toolmaking import Listing, any_tool, call_text, intent_tool, random_tool, several_tools
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 from training.data.written_tools import calls_of_one, tool_result, without_end, written_tool
 
 _JOINS = Phrases(
@@ -185,7 +185,7 @@ _LIST_HEADS = Phrases(
 def _in_lines(w: Words, parts: list[str]) -> str:
     """Clauses as a list, with numbers, dashes or nothing before each."""
     if w.chance(0.5):
-        parts = [part[:1].upper() + part[1:] for part in parts]
+        parts = [capitalized(part) for part in parts]
     mark = w.pick(("{k}. ", "{k}. ", "{k}) ", "({k}) ", "- ", "- ", "* ", "• ", ""))
     apart = w.pick(("\n", "\n", "\n", " ")) if "{k}" in mark else "\n"
     row = apart.join(mark.format(k=k) + part for k, part in enumerate(parts, 1))

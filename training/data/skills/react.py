@@ -11,7 +11,7 @@ from training.data.results import Result, any_result
 from training.data.skills.openings import chat_for
 from training.data.skills.talk import exchange
 from training.data.toolmaking import Listing, any_tool, lowered, several_tools
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 from training.data.written_tools import follow_up, tool_result, written_tool
 
 NEED = "Thought: The current language of the user is: English. I need to use a tool to help me answer the question."
@@ -102,7 +102,7 @@ def _request(w: Words, tools: list[Tool]) -> str:
     if "?" in first[-3:] + second[-3:] or w.chance(0.25):
         return w.say(_BOTH, r=first, s=second)
     a, b = (tool.short or lowered(tool.request).rstrip(".?!") for tool in tools)
-    return w.say(_THEN, a=a, A=a[:1].upper() + a[1:], b=b)
+    return w.say(_THEN, a=a, A=capitalized(a), b=b)
 
 
 class _Turn:

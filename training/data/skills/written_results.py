@@ -10,6 +10,7 @@ from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
 from training.data.parameters import Tool, listed, said_value, spoken
 from training.data.prose_parts import laid_out
+from training.data.result_fields import ABOVE
 from training.data.results import NOTHING_ANSWER, dumped, report
 from training.data.skills.calling import call_turn
 from training.data.skills.context import UNKNOWN
@@ -203,16 +204,17 @@ def _more_of_rows(w: Words, made: list[dict[str, Any]], things: str) -> list[tup
     return out
 
 
-def _names(names: list[Any]) -> str:
+def all_names(names: list[Any]) -> str:
+    """The answer that names some things."""
     return f"It is {names[0]}." if len(names) == 1 else f"They are {listed(names)}."
 
 
 def _of_rows(made: list[dict[str, Any]], things: str, what: list[str], meant: dict[str, Any] | None = None) -> str:
     """The answer to a question on a list; `meant`: the value that it asks about."""
     if what[0] == "all":
-        return _names([row[what[1]] for row in made])
+        return all_names([row[what[1]] for row in made])
     if what[0] == "where" and meant:
-        return _names([row[what[2]] for row in made if row[what[1]] == meant["v"]])
+        return all_names([row[what[2]] for row in made if row[what[1]] == meant["v"]])
     if what[0] == "lookup" and meant:
         row = next(row for row in made if row[what[2]] == meant["x"])
         return f"The {spoken(what[1])} is {said_value(row[what[1]])}."
@@ -328,7 +330,7 @@ def result(w: Words) -> Example:
         return chat.example("written_result", heldout=w.heldout)
     for request, answer in case.more[: w.pick((1, 2, 2, 3, 4, 5)) if not w.heldout else w.pick((0, 1))]:
         chat.user(said(w, request))
-        chat.answer(answer, "The result above says it.")
+        chat.answer(answer, ABOVE)
     return chat.example("written_result", heldout=w.heldout)
 
 
