@@ -21,10 +21,9 @@ class Arena:
             size += -(-tensor.numel() * tensor.element_size() // _ALIGNMENT) * _ALIGNMENT
         cuda = device.type == "cuda"
         self._flat = torch.zeros(size, dtype=torch.uint8, device=device)
-        self._host = [torch.zeros(size, dtype=torch.uint8, pin_memory=cuda) for _ in range(2)]
-        self._sent = [torch.cuda.Event() if cuda else None for _ in self._host]
-        self.tensors = self._views(self._flat)
-        self._host_views = [self._views(host) for host in self._host]
+        self._host = torch.zeros(size, dtype=torch.uint8, pin_memory=cuda)
+        self._sent = torch.cuda.Event() if cuda else None
+        self.tensors, self._host_views = self._views(self._flat), self._views(self._host)
         self.fill(like)
 
     def _views(self, flat: Tensor) -> list[Tensor]:
@@ -36,16 +35,13 @@ class Arena:
         Raises:
             ValueError: A value's shape or type is not its place's.
         """
-        host, views, sent = self._host[0], self._host_views[0], self._sent[0]
-        for view, value in zip(views, values, strict=True):
+        for view, value in zip(self._host_views, values, strict=True):
             if (view.shape, view.dtype) != (value.shape, value.dtype):
                 raise ValueError(f"{value.dtype} {list(value.shape)} for a place of {view.dtype} {list(view.shape)}")
-        if sent is not None:
-            sent.synchronize()  # the transfer before the last one still reads this buffer otherwise
-        for view, value in zip(views, values, strict=True):
+        if self._sent is not None:
+            self._sent.synchronize()  # the last transfer may still read the buffer
+        for view, value in zip(self._host_views, values, strict=True):
             view.copy_(value)
-        self._flat.copy_(host, non_blocking=True)
-        if sent is not None:
-            sent.record()
-        for turn in (self._host, self._host_views, self._sent):
-            turn.reverse()
+        self._flat.copy_(self._host, non_blocking=True)
+        if self._sent is not None:
+            self._sent.record()

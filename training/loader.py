@@ -70,22 +70,18 @@ class Loader:
         ]
         for worker in self._workers:
             worker.start()
-        self._batches: queue.Queue[tuple[np.ndarray, ...] | Exception] = queue.Queue(maxsize=8)
-        threading.Thread(target=self._collect, daemon=True).start()
-
-    def _collect(self) -> None:
-        while True:
-            parts = [self._rows.get() for _ in range(self._parts)]
-            failed = next((part for part in parts if isinstance(part, Exception)), None)
-            self._batches.put(failed or tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
-        """tokens, roles and first blocks, as in `Packed`."""
+        """tokens, roles and first blocks, as in `Packed`.
+
+        Raises:
+            Exception: What made a worker give up.
+        """
         while True:
-            batch = self._batches.get()
-            if isinstance(batch, Exception):
-                raise batch
-            yield batch
+            parts = [self._rows.get() for _ in range(self._parts)]
+            if failed := next((part for part in parts if isinstance(part, Exception)), None):
+                raise failed
+            yield tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     def mix(self, *, short: float, first: float) -> None:
         """From now on, the share of prompts without the instructions that all with tools have, and of what is learned
@@ -103,7 +99,7 @@ class Loader:
             worker.terminate()
 
 
-def ahead(source: Iterable[Any], prepare: Callable[[Any], Any], n: int = 2) -> Iterator[Any]:
+def ahead(source: Iterable[Any], prepare: Callable[[Any], Any], n: int = 8) -> Iterator[Any]:
     """`prepare` of each item, computed by a thread at most `n` + 1 items before it is asked for.
 
     Raises:

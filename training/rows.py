@@ -122,26 +122,27 @@ class RowsMaker:
         self._ratios, self._n_rot = ratios, config.n_rot
         self._rope = {r: rope_table(n_token, config.n_rot, self._bases[r], device) for r in ratios}
 
-    def tensors(self, first: Tensor, *, offset: int = 0) -> list[Tensor]:
-        """What of `Rows` changes with the batch: `first`, `starts`, `sampled`, and the lists of all ratios.
+    def sampled(self, offset: int) -> Tensor:
+        """Positions of the queries that train the indexer, on the CPU; `offset` picks them."""
+        return torch.arange(offset % self._stride, self._n_token, self._stride)
 
-        They are computed where `first` is; `offset` picks the indexer's queries.
-        """
+    def tensors(self, first: Tensor) -> list[Tensor]:
+        """What of `Rows` changes with the documents, computed where `first` is: `first`, `starts`, and all lists."""
         first = first.to(torch.int64)
         starts = torch.zeros(len(first), self._n_token // 4, dtype=torch.bool, device=first.device)
         starts[:, :: BLOCK // 4] = first == torch.arange(first.shape[1], device=first.device)
-        sampled = torch.arange(offset % self._stride, self._n_token, self._stride, device=first.device)
         flex = self._device.type == "cuda"
         lists = [t for r in self._ratios if flex for t in block_lists(first, self._n_token, r)]
-        return [first, starts, sampled, *lists]
+        return [first, starts, *lists]
 
-    def assemble(self, tensors: Sequence[Tensor], *, prune: bool = True) -> Rows:
-        """`Rows` over what `tensors` gave, on this device."""
-        first, starts, sampled, *lists = tensors
+    def assemble(self, sampled: Tensor, tensors: Sequence[Tensor], *, prune: bool = True) -> Rows:
+        """`Rows` over what `sampled` and `tensors` gave, on this device."""
+        first, starts, *lists = tensors
         of_ratio = {r: lists[4 * i : 4 * i + 4] for i, r in enumerate(self._ratios) if lists}
         masks = {r: block_mask(first, self._n_token, r, ts) for r, ts in of_ratio.items()}
         return Rows(first, starts, sampled, self._rope, masks, self._top_k if prune else None)
 
     def __call__(self, first: Tensor, *, prune: bool = True, offset: int = 0) -> Rows:
         """For documents that begin at the blocks `first` [B, S / 128]; `offset` picks the indexer's queries."""
-        return self.assemble(self.tensors(first.to(self._device), offset=offset), prune=prune)
+        sampled = self.sampled(offset).to(self._device)
+        return self.assemble(sampled, self.tensors(first.to(self._device)), prune=prune)

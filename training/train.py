@@ -46,17 +46,17 @@ class Step:
         self._trainer, self._graph = trainer, None
         n_row, n_token = trainer.config.n_row, trainer.model.config.n_context
         empty = torch.zeros(n_row, n_token, dtype=torch.int64)
-        of_rows = trainer.rows.tensors(torch.zeros(n_row, n_token // BLOCK))
-        self._arena = Arena([torch.zeros(()), empty, empty, *of_rows], trainer.device)
-        self.factor, self.tokens, self.roles, *of_rows = self._arena.tensors
-        self.rows = trainer.rows.assemble(of_rows, prune=prune)
+        batch = [empty, empty, *trainer.rows.tensors(torch.zeros(n_row, n_token // BLOCK))]
+        self._arena = Arena([torch.zeros(()), trainer.weights, trainer.rows.sampled(0), *batch], trainer.device)
+        self.factor, self.weights, sampled, self.tokens, self.roles, *of_rows = self._arena.tensors
+        self.rows = trainer.rows.assemble(sampled, of_rows, prune=prune)
         self.losses = torch.zeros(3, device=trainer.device)  # weighted, of targets alone, of the indexers
         self._launch_s = 0.0
         self._events = [torch.cuda.Event(enable_timing=True) for _ in range(2)] if trainer.device.type == "cuda" else []
 
     def _body(self) -> None:
         t = self._trainer
-        weights = F.pad(t.weights[self.roles[:, 1:]], (0, 1))
+        weights = F.pad(self.weights[self.roles[:, 1:]], (0, 1))
         with torch.autocast(t.device.type, torch.bfloat16, enabled=t.device.type == "cuda"):
             streams, loads, index_loss = t.model.hidden(self.tokens, self.rows)
             loss, on_targets = t.head_loss(t.model, streams, self.tokens.roll(-1, 1), weights)
@@ -71,7 +71,8 @@ class Step:
     def __call__(self, batch: Sequence[Tensor], factor: float) -> None:
         """Runs the step on what `Trainer.prepare` made of a batch."""
         begin = time.monotonic()
-        self._arena.fill([torch.tensor(factor), *batch])
+        sampled = self._trainer.rows.sampled(7 * self._trainer.step)
+        self._arena.fill([torch.tensor(factor), self._trainer.weights, sampled, *batch])
         for event in self._events[:1]:
             event.record()
         if self._graph is not None:
@@ -131,17 +132,10 @@ class Trainer:
         self.optimizer = Optimizer(self.model, train)
         self.rows = RowsMaker(model, model.n_context, device, stride=train.index_stride)
         self.step, self.elapsed, self.n_token = 0, 0.0, 0
-        self.weights = torch.zeros(5, device=device)  # by role
-        self._weigh(train.prompt_weight)
         self.head_loss: Any = head_loss
         self.balance = [layer.ffn.bias for layer in self.model.layers]
         self._steps: dict[bool, Step] = {}
-        self._runs, self._prepared = 0, 0
-
-    def _weigh(self, prompt_weight: float) -> None:
-        c = self.config
-        self._prompt_weight = prompt_weight
-        self.weights.copy_(torch.tensor([0.0, prompt_weight, 1.0, c.short_weight, c.decisive_weight]))
+        self._runs = 0
 
     def compile(self) -> None:
         """Compiles the layers, one graph for each kind, and the loss."""
@@ -160,11 +154,17 @@ class Trainer:
         """Whether attention sees only the rows that the indexer chose."""
         return self.progress >= self.config.prune_from
 
+    @property
+    def weights(self) -> Tensor:
+        """[5] what a token weighs in the loss, by its role, at this part of the schedule; on the CPU."""
+        c = self.config
+        prompt = c.late_prompt_weight if self.progress >= c.focus_from else c.prompt_weight
+        return torch.tensor([0.0, prompt, 1.0, c.short_weight, c.decisive_weight])
+
     def prepare(self, batch: tuple[np.ndarray, ...]) -> list[Tensor]:
         """A batch of the loader as the tensors of a step, on the CPU."""
         tokens, roles, first = (torch.from_numpy(array.astype(np.int64)) for array in batch)
-        self._prepared += 1
-        return [tokens, roles, *self.rows.tensors(first, offset=7 * self._prepared)]
+        return [tokens, roles, *self.rows.tensors(first)]
 
     def train_step(self, batch: Sequence[Tensor]) -> Tensor:
         """One step on what `prepare` made of a batch.
@@ -173,10 +173,6 @@ class Trainer:
             The losses (weighted, targets alone, indexer), which later steps overwrite.
         """
         prune = self.prune
-        late = self.progress >= self.config.focus_from
-        prompt_weight = self.config.late_prompt_weight if late else self.config.prompt_weight
-        if prompt_weight != self._prompt_weight:
-            self._weigh(prompt_weight)
         if prune not in self._steps:
             self._steps = {prune: Step(self, prune=prune)}
             self._runs = 0
@@ -213,7 +209,6 @@ class Trainer:
     def resume(self, facts: dict[str, Any]) -> None:
         """Takes up a run's place in the schedule."""
         self.step, self.elapsed, self.n_token = facts["step"], facts["elapsed_s"], facts["tokens"]
-        self._prepared = self.step
 
 
 class Deadline:

@@ -41,9 +41,10 @@ def test_an_arena_refuses_values_of_another_shape_or_type(value: torch.Tensor) -
 
 def test_rows_over_an_arena_are_those_of_the_batch_it_was_filled_with() -> None:
     maker = RowsMaker(ModelConfig(n_context=8 * BLOCK), 8 * BLOCK, CPU, stride=16)
-    arena = Arena(maker.tensors(torch.tensor([[0, 1, 1, 3, 3, 3, 6, 6]])), CPU)
-    rows, wanted = maker.assemble(arena.tensors), torch.tensor([[0, 0, 0, 3, 3, 3, 6, 7]])
-    arena.fill(maker.tensors(wanted, offset=21))
+    arena = Arena([maker.sampled(0), *maker.tensors(torch.tensor([[0, 1, 1, 3, 3, 3, 6, 6]]))], CPU)
+    sampled, *others = arena.tensors
+    rows, wanted = maker.assemble(sampled, others), torch.tensor([[0, 0, 0, 3, 3, 3, 6, 7]])
+    arena.fill([maker.sampled(21), *maker.tensors(wanted)])
     fresh = maker(wanted, offset=21)
     assert torch.equal(rows.first, fresh.first)
     assert torch.equal(rows.starts, fresh.starts)
@@ -92,5 +93,6 @@ def test_a_batch_is_prepared_as_the_tensors_of_a_step_in_their_order() -> None:
     assert torch.equal(step.tokens, torch.from_numpy(tokens.astype(np.int64)))
     assert torch.equal(step.rows.first, torch.from_numpy(first.astype(np.int64)))
     assert torch.isfinite(step.losses).all()
-    other = trainer.prepare((tokens, np.ones_like(tokens), first))
-    assert not torch.equal(batch[4], other[4])  # other queries train the indexer
+    sampled = step.rows.sampled.clone()
+    trainer.train_step(batch)
+    assert not torch.equal(step.rows.sampled, sampled)  # other queries train the indexer
