@@ -3,61 +3,40 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.attention.flex_attention import AuxRequest, flex_attention
 
 from training import initial
-from training.config import ModelConfig
+from training.attention_kernels import attend
+from training.config import BLOCK, ModelConfig
 from training.hyper import rms
 from training.indexer import Indexer
+from training.kernels import visible_rows
 from training.layers import Compressor, linear, rotate
-from training.rows import BLOCK, Rows, n_key, visibility
+from training.rows import Rows
 
 
-def attend_plain(q: Tensor, keys: Tensor, rows: Rows, ratio: int, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Attention with every mask spelled out; keys are values. Memory is quadratic: for tests and short rows.
+def visibility(first: Tensor, n_token: int, ratio: int) -> Tensor:
+    """[B, S, K] bool: which keys queries see, tokens and then compressed rows, without the indexer's choice.
 
     Args:
-        q: [B, S, H, D].
-        keys: [B, K, D], tokens and then compressed rows.
-        chosen: [B, S, R] bool, the rows that the indexer keeps.
-
-    Returns:
-        Outputs [B, S, H, D], and the logarithm of each softmax's sum [B, H, S].
+        first: [B, S / 128] the first block of each block's document.
+        n_token: S.
+        ratio: Tokens per compressed row, 0 for none.
     """
-    b, s, _, d = q.shape
-    at = (torch.arange(n, device=q.device) for n in (b, s, keys.shape[1]))
-    batch, query, key = torch.meshgrid(*at, indexing="ij")
-    seen = visibility(rows.first, s, ratio)(batch, None, query, key)
+    q = torch.arange(n_token, device=first.device)
+    begin = first[:, q // BLOCK, None] * BLOCK
+    seen = (q <= q[:, None]) & (q[:, None] - q < BLOCK) & (q >= begin)
+    return torch.cat([seen, visible_rows(first, q, n_token // ratio, ratio)], -1) if ratio else seen
+
+
+def attend_plain(q: Tensor, keys: Tensor, first: Tensor, chosen: Tensor | None, ratio: int) -> tuple[Tensor, Tensor]:
+    """`attend` with every mask spelled out; memory is quadratic: for the CPU and short rows."""
+    seen = visibility(first, q.shape[1], ratio)
     if chosen is not None:
-        seen[:, :, s : s + chosen.shape[2]] &= chosen
-    logits = torch.einsum("bqhd,bkd->bhqk", q.float(), keys.float()) * d**-0.5
-    logits = logits.masked_fill(~seen[:, None], -torch.inf)
-    return torch.einsum("bhqk,bkd->bqhd", logits.softmax(-1).to(q.dtype), keys), logits.logsumexp(-1)
-
-
-def attend_flex(q: Tensor, keys: Tensor, rows: Rows, ratio: int, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
-    """`attend_plain` by FlexAttention, which skips the blocks that nobody sees."""
-    s = q.shape[1]
-    score_mod, n_row = None, chosen.shape[2] if chosen is not None else 0
-    if chosen is not None:
-
-        def score_mod(score, b, h, qi, ki):
-            kept = chosen[b, qi, torch.clamp(ki - s, 0, n_row - 1)]
-            return torch.where((ki < s) | kept, score, -float("inf"))
-
-    shared = keys[:, None]
-    out, aux = flex_attention(
-        q.transpose(1, 2),
-        shared,
-        shared,
-        score_mod=score_mod,
-        block_mask=rows.masks[ratio],
-        enable_gqa=True,
-        return_aux=AuxRequest(lse=True),
-    )
-    return out.transpose(1, 2), aux.lse
+        seen[:, :, q.shape[1] :] &= chosen
+    logits = torch.einsum("bqhd,bkd->bqhk", q.float(), keys.float()) * q.shape[3] ** -0.5
+    logits = logits.masked_fill(~seen[:, :, None], -torch.inf)
+    return torch.einsum("bqhk,bkd->bqhd", logits.softmax(-1).to(q.dtype), keys), logits.logsumexp(-1)
 
 
 class Attention(nn.Module):
@@ -104,8 +83,7 @@ class Attention(nn.Module):
         if not self.ratio:
             return q, keys, None
         compressed = self.compressor(x, rows.starts, cos, sin)
-        padding = n_key(s, self.ratio) - s - compressed.shape[1]
-        return q, torch.cat([keys, F.pad(compressed, (0, 0, 0, padding))], 1), compressed
+        return q, torch.cat([keys, compressed], 1), compressed
 
     def forward(self, x: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         """x [B, S, d] to the block's output, and the indexer's loss (0 in layers without one)."""
@@ -118,19 +96,14 @@ class Attention(nn.Module):
             index = self.indexer.inputs(x, low, rows)
             if rows.top_k is not None:
                 chosen = self.indexer.choose(index, rows)
-        attend = attend_flex if rows.masks else attend_plain
-        out, log_sum = attend(q, keys, rows, self.ratio, chosen)
+        out, log_sum = (attend if x.is_cuda else attend_plain)(q, keys, rows.first, chosen, self.ratio)
         # A sink adds to a softmax's sum and has no value.
-        sinks = self.sinks[None, :, None]
-        out = out * torch.sigmoid(log_sum - sinks).transpose(1, 2)[..., None].to(out.dtype)
+        out = out * torch.sigmoid(log_sum - self.sinks)[..., None].to(out.dtype)
         out = rotate(out, cos[:, None], -sin[:, None]).reshape(b, s, self.n_group, -1)
         mixed = torch.einsum("bsgi,gri->bsgr", out, self.o_a.to(out.dtype))
         loss = x.new_zeros((), dtype=torch.float32)
         if self.ratio == 4:
             assert compressed is not None
-            log_sum = torch.logaddexp(log_sum, sinks)
+            log_sum = torch.logaddexp(log_sum, self.sinks)
             loss = self.indexer.loss(index, q.detach(), compressed.detach(), log_sum.detach(), rows)
         return self.o_b(mixed.flatten(2)), loss
-
-
-__all__ = ["BLOCK", "Attention", "attend_flex", "attend_plain"]

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from training import hyper_kernels, kernels
-from training.attention import attend_flex, attend_plain
+from training.attention import attend_plain
+from training.attention_kernels import attend
 from training.config import ModelConfig, TrainConfig
 from training.hyper import HyperConnection
-from training.rows import RowsMaker, n_key
 
 
 def difference(a: Tensor, b: Tensor) -> float:
@@ -37,18 +37,16 @@ def check_choice(device: torch.device) -> dict[str, float]:
 
 
 def check_attention(device: torch.device) -> dict[str, float]:
-    """FlexAttention and its gradients, of each kind of layer."""
-    config, out = ModelConfig(), {}
-    first = torch.tensor([[0] * 8, [0, 0, 0, 3, 3, 3, 3, 7]], device=device)
-    rows = RowsMaker(config, 1024, device)(first)
-    fast = torch.compile(attend_flex, dynamic=False)
+    """Attention and its gradients, of each kind of layer."""
+    first, out = torch.tensor([[0] * 8, [0, 0, 0, 3, 3, 3, 3, 7]], device=device), {}
     for ratio in (0, 4, 128):
+        n_key = 1024 + (1024 // ratio if ratio else 0)
         q = torch.randn(2, 1024, 8, 128, device=device, dtype=torch.bfloat16, requires_grad=True)
-        keys = torch.randn(2, n_key(1024, ratio), 128, device=device, dtype=torch.bfloat16, requires_grad=True)
+        keys = torch.randn(2, n_key, 128, device=device, dtype=torch.bfloat16, requires_grad=True)
         chosen = torch.rand(2, 1024, 256, device=device) < 0.5 if ratio == 4 else None
         results = []
-        for function in (fast, attend_plain):
-            value, log_sum = function(q, keys, rows, ratio, chosen)
+        for function in (attend, attend_plain):
+            value, log_sum = function(q, keys, first, chosen, ratio)
             loss = (value.float() * torch.linspace(-1, 1, 128, device=device)).sum() + log_sum.sin().sum()
             results.append((value, log_sum, *torch.autograd.grad(loss, (q, keys))))
         for name, a, b in zip(("", " sum", " q gradient", " key gradient"), *results, strict=True):

@@ -111,6 +111,7 @@ class TrainConfig:
         prune_from: Part of the schedule after which attention sees only the rows that the indexer chose.
         index_stride: One query in so many takes part in the indexer's loss.
         muon_lr: Learning rate of matrices, before Muon's own scale.
+        weight_decay: Of matrices: what a step takes off them, in parts of the learning rate.
         embed_lr, head_lr, vector_lr, small_lr: AdamW's, for the embedding, the output matrix, norms and
             hyper-connections, and for sinks and position biases.
         balance: Step of the bias that keeps routed experts equally busy.
@@ -134,6 +135,7 @@ class TrainConfig:
     prune_from: float = 0.85
     index_stride: int = 16
     muon_lr: float = 0.02
+    weight_decay: float = 0.01
     embed_lr: float = 5e-3
     head_lr: float = 2e-3
     vector_lr: float = 3e-3

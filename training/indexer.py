@@ -62,12 +62,12 @@ class Indexer(nn.Module):
         Args:
             q: [B, S, H, D] the layer's queries.
             compressed: [B, R, D] the layer's compressed rows.
-            log_sum: [B, H, S] logarithm of the attention's softmax sums, sinks included.
+            log_sum: [B, S, H] logarithm of the attention's softmax sums, sinks included.
         """
         at = rows.sampled
         seen = visible_rows(rows.first, at, compressed.shape[1], 4)
         logits = torch.einsum("bqhd,brd->bqhr", q[:, at], compressed).float() * q.shape[-1] ** -0.5
-        mass = (logits - log_sum[:, :, at].transpose(1, 2)[..., None]).exp().mean(2).masked_fill(~seen, 0.0)
+        mass = (logits - log_sum[:, at, :, None]).exp().mean(2).masked_fill(~seen, 0.0)
         target = mass / (mass.sum(-1, keepdim=True) + 1e-9)
         queries, weights = index.queries, index.weights
         if rows.top_k is not None:

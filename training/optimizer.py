@@ -33,8 +33,8 @@ def wide(x: Tensor) -> Tensor:
 class Muon:
     """Momentum whose step is made orthogonal, for all matrices of one shape at once."""
 
-    def __init__(self, params: list[nn.Parameter], *, momentum: float = 0.95) -> None:
-        self._momentum = momentum
+    def __init__(self, params: list[nn.Parameter], *, momentum: float = 0.95, decay: float = 0.0) -> None:
+        self._momentum, self._decay = momentum, decay
         groups: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
         for p in params:
             groups[tuple(wide(p).shape[1:])].append(p)
@@ -50,6 +50,7 @@ class Muon:
             update = orthogonal(grads.lerp(velocity, self._momentum)).float()
             update *= -0.06 * max(update.shape[1:]) ** 0.5 * lr
             parts = update.split([wide(p.data).shape[0] for p in params])
+            torch._foreach_mul_([p.data for p in params], 1 - lr * self._decay)
             torch._foreach_add_([wide(p.data) for p in params], list(parts))
             for p in params:
                 p.grad = None
@@ -74,7 +75,7 @@ class Optimizer:
                 others[config.vector_lr].append(p)
             else:
                 matrices.append(p)
-        self.muon = Muon(matrices)
+        self.muon = Muon(matrices, decay=config.weight_decay)
         # Rates are tensors, and steps are counted on the device: a captured graph can change them.
         device = next(model.parameters()).device
         self._rates = {lr: torch.tensor(lr, device=device) for lr in others}

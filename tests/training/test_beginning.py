@@ -6,11 +6,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
+from training.attention import visibility  # noqa: E402
 from training.config import BLOCK, ModelConfig  # noqa: E402
 from training.hyper import rms  # noqa: E402
 from training.initial import PLACES, place_channels  # noqa: E402
 from training.model import Model  # noqa: E402
-from training.rows import RowsMaker, visibility  # noqa: E402
+from training.rows import RowsMaker  # noqa: E402
 
 CPU = torch.device("cpu")
 N = 253  # tokens that come twice: no multiple of a row's four
@@ -50,9 +51,7 @@ def test_each_matching_head_of_a_new_model_finds_the_row_with_the_token(repeated
     finally:
         attn.forward = forward
     logits = torch.einsum("bqhd,bkd->bhqk", q, keys)[0] * q.shape[-1] ** -0.5
-    at = torch.meshgrid(torch.zeros(1, dtype=torch.int64), torch.arange(s), torch.arange(keys.shape[1]), indexing="ij")
-    visible = visibility(rows.first, s, 4)(at[0], None, at[1], at[2])[0]
-    mass = logits.masked_fill(~visible, -torch.inf).softmax(-1)
+    mass = logits.masked_fill(~visibility(rows.first, s, 4)[0], -torch.inf).softmax(-1)
     for head in range(PLACES - 1):
         # Head 0 looks for the last token before a row, the others for its first, second and third.
         again = [t for t in range(N + 4, 2 * N - 8) if (t - N) % 4 == (head - 1) % 4]

@@ -16,14 +16,13 @@ from ds4_core.types import Span
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from training import check_hf, export, kernels, tokenizer  # noqa: E402
-from training.attention import attend_flex, attend_plain  # noqa: E402
 from training.config import BLOCK, ModelConfig  # noqa: E402
 from training.convert_checkpoint import FULL, convert  # noqa: E402
 from training.model import Model  # noqa: E402
-from training.rows import RowsMaker, block_lists, block_mask, blocks_seen, n_key, visibility  # noqa: E402
+from training.rows import RowsMaker  # noqa: E402
 
 CPU = torch.device("cpu")
-# PyTorch's own, one of which says once that FlexAttention is slow on a CPU.
+# PyTorch's own.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 SIZES = dict(
     n_vocab=600, n_embd=64, ratios=(0, 4, 128, 4), n_hash=2, q_rank=32, n_head=4, o_rank=32, n_ff=32, idx_top_k=24
@@ -132,28 +131,6 @@ def test_every_parameter_learns_and_the_language_models_loss_leaves_the_indexer_
     index_loss.backward()
     assert all(dict(model.named_parameters())[n].grad.any() for n in silent)
     assert all(torch.equal(dict(model.named_parameters())[n].grad, g) for n, g in before.items())
-
-
-@pytest.mark.parametrize("ratio", [0, 4, 128])
-def test_block_lists_miss_nothing_that_is_seen(ratio: int) -> None:
-    first, n_token = torch.tensor([[0, 0, 0, 3], [0, 1, 1, 1]]), 4 * BLOCK
-    at = (torch.arange(n) for n in (2, n_token, n_key(n_token, ratio)))
-    b, q, k = torch.meshgrid(*at, indexing="ij")
-    seen = visibility(first, n_token, ratio)(b, None, q, k)
-    by_block = seen.view(2, 4, BLOCK, -1, BLOCK).any(4).any(2)
-    assert not (by_block & ~blocks_seen(first, n_token, ratio)).any()
-
-
-@pytest.mark.parametrize("ratio", [0, 4, 128])
-def test_flex_attention_has_the_masks_of_plain_attention(ratio: int) -> None:
-    first, n_token = torch.tensor([[0, 0], [0, 1]]), 2 * BLOCK
-    rows = RowsMaker(ModelConfig(), n_token, CPU)(first)
-    rows.masks = {ratio: block_mask(first, n_token, ratio, block_lists(first, n_token, ratio))}
-    q, keys = torch.randn(2, n_token, 2, 128), torch.randn(2, n_key(n_token, ratio), 128)
-    chosen = torch.rand(2, n_token, n_token // 4) < 0.5 if ratio == 4 else None
-    fast = attend_flex(q, keys, rows, ratio, chosen)
-    for a, b in zip(fast, attend_plain(q, keys, rows, ratio, chosen), strict=True):
-        assert (a - b).abs().max() < 1e-4
 
 
 def test_the_indexer_keeps_at_most_top_k_of_the_rows_that_a_query_sees() -> None:
