@@ -30,7 +30,7 @@ class ModelConfig:
     n_group: int = 4
     o_rank: int = 64
     n_expert: int = 8
-    n_expert_used: int = 3
+    n_expert_used: int = 6
     n_ff: int = 64
     expert_scale: float = 1.5
     clamp: float = 10.0

@@ -215,7 +215,7 @@ def _shape(w: Words, plain: bool) -> Shape:
     n = len(known) if w.chance(0.5) else w.between(1, len(known))
     chosen = w.sample(known, n)
     for spec in usable:
-        if spec.own not in values and w.chance(0.22):
+        if spec.own not in values and w.chance(0.09):
             chosen.append(spec)
     order = {spec.own: at for at, spec in enumerate(all_specs)}
     chosen = w.shuffled(chosen) if w.chance(0.35) else sorted(chosen, key=lambda spec: order[spec.own])
