@@ -8,68 +8,11 @@ from __future__ import annotations
 
 import random
 import re
-from functools import lru_cache
 from typing import Any
 
-from training.data.words import Words, capitalized, regular_plural, wordlists
+from training.data.swap import WORD, Swap
+from training.data.words import Words
 from training.data.written import Line, strings_of
-
-_WORD = re.compile(r"\b[A-Za-z][a-z]{3,}\b")
-#: What questions ask by other words (how long, when, who, how much) or what stands for what was said before.
-_KEPT = frozenset(
-    """
-    time times date number name names person people woman women child children part place thing things question answer
-    text page title email phone address minute hour week month year second morning evening afternoon night spring summer
-    autumn winter euro dollar percent kilometre metre gram litre degree half quarter dozen hundred thousand million first
-    last next other same many more most less least much little such only own true false north south east west mother
-    father sister brother daughter husband wife friend couple family town city village country street house home price
-    cost colour reason kind sort way one down back well round past fine light right left good each whole January February March April June July August September October November
-    December Monday Tuesday Wednesday Thursday Friday Saturday Sunday
-    """.split()
-)
-
-
-@lru_cache(maxsize=1)
-def _kinds() -> tuple[frozenset[str], frozenset[str]]:
-    """Nouns, and adjectives, that are nothing else."""
-    lists = wordlists()
-    nouns, adjectives, verbs = ({str(word) for word in lists[kind]} for kind in ("nouns", "adjectives", "verbs"))
-    jobs = {word.lower() for job in lists["jobs"] for word in str(job).split()}
-    return frozenset(nouns - adjectives - verbs - _KEPT - jobs), frozenset(adjectives - nouns - verbs - _KEPT)
-
-
-class Swap:
-    """Some words of a text, each with another that takes its place wherever it stands."""
-
-    def __init__(self, w: Words, text: str, share: float) -> None:
-        """`share` of the nouns and adjectives of `text` change."""
-        nouns, adjectives = _kinds()
-        self._new: dict[str, str] = {}
-        for word in sorted({found.lower() for found in _WORD.findall(text)}):
-            singular = next(
-                (s for s in (word[:-1], word[:-2], word[:-3] + "y") if s in nouns and regular_plural(s) == word), ""
-            )
-            if not (word in nouns or word in adjectives or singular) or not w.chance(share):
-                continue
-            new = w.noun() if word in nouns or singular else w.adjective()
-            if new.isalpha() and new.isascii():
-                self._new[word] = regular_plural(new) if singular and word not in nouns else new
-        self._pattern = (
-            re.compile(rf"\b(?:([Aa])(n?) )?({'|'.join(self._new)})\b", re.IGNORECASE) if self._new else None
-        )
-
-    def __call__(self, text: str) -> str:
-        """The text, or one about it, with the other words."""
-        return self._pattern.sub(self._put, text) if self._pattern else text
-
-    def _put(self, found: re.Match[str]) -> str:
-        article, _, old = found.groups()
-        new = self._new[old.lower()]
-        new = new.upper() if old.isupper() else capitalized(new) if old[0].isupper() else new
-        if article is None:
-            return new
-        return f"{article}{'n' if new[0].lower() in 'aeiou' else ''} {new}"
-
 
 _SLOT = re.compile(r"(\{[^{}]*\})")
 _PART = re.compile(r"[A-Z]?[a-z]+")
@@ -100,7 +43,7 @@ def swapped_tool(w: Words, line: Line) -> Line:
     defined = " ".join(_PART.findall(line["name"])) + " " + _said_by(line["does"])
     asked = _said_by([line["requests"], line.get("clauses", [])]).lower()
     choices = " ".join(strings_of([spec.get("schema", {}) for spec in line["params"].values()])).lower()
-    shared = [word for word in _WORD.findall(defined.lower()) if word in asked and word not in choices]
+    shared = [word for word in WORD.findall(defined.lower()) if word in asked and word not in choices]
     swap = Swap(w, " ".join(shared), 0.8)
     data = dict(line.data)
     for part in ("does", "requests", "clauses", "twice", "results", "errors", "follow"):

@@ -28,6 +28,22 @@ from training.data.word_parts import (
 
 T = TypeVar("T")
 
+_SMALL_WORDS = ("of", "of the", "in", "in the", "at the", "on the", "to", "to the")
+_TITLES = (
+    *("The {n} of {m}", "{n} in the {m}", "A {n} for {p}", "{n} and {m}", "The {a} {n} at the {m}", "{n} to {c}"),
+    *("From {n} to {m}", "{n} without {m}", "On the {n} in {c}", "When {p} Went to {c}", "The {n} on the {m}"),
+    *(
+        "{a} by {n}",
+        "Under the {a} {m}",
+        "{n}, {m} and {a}",
+        "How to {v} a {n}",
+        "{p} and the {a} {n}",
+        "No {n} for {p}",
+    ),
+    *("Two {n} from {c}", "What the {n} Said to {p}", "{n} with {m}", "{a} as a {n}", "{n} at the Edge of the {m}"),
+    *("{v} Me in {c}", "{a} Days in the {n}", "Is {p} at the {n}?", "{n} over {c}", "{v} and {m}", "The {n} That {v}s"),
+)
+
 _KINDS = ("nouns", "adjectives", "verbs", "first", "last", "jobs", "foreign", "cities", "countries")
 
 _HELD_OUT_WORDS = 10  # one word in so many is held out
@@ -247,12 +263,25 @@ class Words:
         return self.syllables() if x < 0.8 else self.salad()
 
     def phrase(self, low: int = 2, high: int = 4) -> str:
-        """Some words."""
-        return " ".join([self.word() for _ in range(self.between(low, high))])
+        """Some words, now and then with a small one among them."""
+        words = [self.word() for _ in range(self.between(low, high))]
+        if len(words) > 1 and self.chance(0.15):
+            words.insert(self.between(1, len(words) - 1), self.pick(_SMALL_WORDS))
+        return " ".join(words)
 
     def title(self) -> str:
-        """A title in capitals, of one to four words."""
-        return " ".join([self.word().capitalize() for _ in range(self.between(1, 4))])
+        """A title in capitals: one to four words, or with small ones among them."""
+        if self.chance(0.65):
+            return " ".join([self.word().capitalize() for _ in range(self.between(1, 4))])
+        made = self.pick(_TITLES).format(
+            n=self.word().capitalize(),
+            m=self.word().capitalize(),
+            a=self.adjective().capitalize(),
+            v=self.verb().capitalize(),
+            p=self.first_name(),
+            c=self.city(),
+        )
+        return made[:1].upper() + made[1:]
 
     # -- names ---------------------------------------------------------------------------------------------------------
 

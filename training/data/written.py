@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from training.data.phrasing import vary
 from training.data.slips import typed
+from training.data.swap import Swap
 from training.data.words import COLORS, MONTHS, WEEKDAYS, Words
 
 T = TypeVar("T")
@@ -127,6 +128,17 @@ KINDS: dict[str, Callable[[Words], Any]] = {
 }
 
 
+_ENDS = (".", "?", "!", "…")
+_OTHER_WORDS = 0.35  # of the values of a list, so that where one ends is read and not known by heart
+
+
+def _varied(w: Words, value: str) -> str:
+    """A value of a list, in training now and then with other nouns and adjectives in it."""
+    if w.heldout or " " not in value or not w.chance(_OTHER_WORDS):
+        return value
+    return Swap(w, value, 0.7)(value)
+
+
 @lru_cache(maxsize=4096)
 def maker(kind: str) -> Callable[[Words], Any]:
     """What draws a value of a kind.
@@ -137,10 +149,13 @@ def maker(kind: str) -> Callable[[Words], Any]:
     """
     if kind in KINDS:
         return KINDS[kind]
+    if kind.endswith("+"):
+        of_one = maker(kind[:-1])
+        return lambda w: " ".join(text if text.endswith(_ENDS) else f"{text}." for text in (of_one(w), of_one(w)))
     if kind.startswith("@"):
         name = kind[1:]
         values(name, "train")
-        return lambda w: w.pick(values(name, w.split))
+        return lambda w: _varied(w, w.pick(values(name, w.split)))
     if "|" in kind:
         choices = kind.split("|")
         return lambda w: w.pick(choices)

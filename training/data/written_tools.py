@@ -40,6 +40,7 @@ _WRAPS = Phrases(
 #: Kinds of slots whose values can stand in a list: "the weather in Rome, Oslo and Lima".
 _LISTABLE = frozenset(("city", "place", "country", "person", "full", "first", "company", "product", "word", "noun", "code", "file"))  # fmt: skip
 #: Kinds of slots that have values with "and" or a comma too, of which a list could not be told in a list.
+_SENTENCES = ("sentence", "@message", "@note", "@review", "@announcement", "@opinion", "@complaint")
 _JOINED = frozenset("@" + path.stem.removesuffix("_joined") for path in (HERE / "values").glob("*_joined.txt"))
 #: What says that a request names the state or country beside the city.
 _REGIONS = ("country", "state", "region", "province")
@@ -121,7 +122,8 @@ def _split(wording: Any) -> tuple[str, dict[str, Any]]:
 def _kinds(w: Words, line: Line, template: str) -> dict[str, str]:
     """The kinds of a line's slots for one request: now and then a city with its country, or a title with "and" in it.
 
-    Only where the value goes into a string and stands alone of its kind, so that nobody takes it for two.
+    Only where the value goes into a string and stands alone of its kind, so that nobody takes it for two. In quotes there
+    may be two sentences.
     """
     kinds: dict[str, str] = dict(line.get("slots") or {})
     there = slots_of(template)
@@ -132,7 +134,9 @@ def _kinds(w: Words, line: Line, template: str) -> dict[str, str]:
     for slot, kind in zip(there, counted, strict=True):
         if kind is None or slot not in line["params"]:
             continue
-        if kind == "city" and not regional and w.chance(0.12):
+        if kind in _SENTENCES and f'"{{{slot}}}"' in template and w.chance(0.3):
+            kinds[slot] = f"{kind}+"
+        elif kind == "city" and not regional and w.chance(0.12):
             kinds[slot] = "located"
         elif counted.count(kind) == 1 and kind in ("company", "product") and w.chance(0.1):
             kinds[slot] = f"@{kind}_joined"
