@@ -22,7 +22,7 @@ except ImportError:  # a machine without a GPU
 
 _LINES = 128  # queries times heads of a tile
 _FORWARD = {"W": 64, "num_warps": 8, "num_stages": 2}  # keys of a tile, and how it is compiled
-_BACKWARD = {"W": 64, "num_warps": 8, "num_stages": 2}
+_BACKWARD = {"W": 32, "num_warps": 8, "num_stages": 1}
 _LOG2E = 1.4426950408889634
 
 if triton is not None:

@@ -8,6 +8,7 @@ import queue
 import random
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from training.data.rendering import pieces, without_instructions
 from training.packing import Document, Packed, Packer, pack
 
 ROWS = 4  # rows that a worker packs at a time
+KEPT = 1024  # parts that may come again
 MOST_FAILED = 10  # a worker gives up at so many conversations that fail, or one in a thousand, whichever is more
 
 
@@ -53,6 +55,36 @@ def _work(out: Any, path: Path, n_token: int, name: str, short: Any, first: Any)
             out.put((packed.tokens, packed.roles, packed.first))
 
 
+class Replay:
+    """Items of a queue. Those it does not have in time, earlier ones replace: a GPU costs more than a row seen twice.
+
+    Attributes:
+        n_again: How many have.
+    """
+
+    def __init__(self, items: Any, n_kept: int, seed: str) -> None:
+        """`n_kept`: waits until it has seen so many, then repeats one of the older half of the last so many."""
+        self._items, self._kept, self._rng = items, deque[Any](maxlen=n_kept), random.Random(seed)
+        self.n_again = 0
+
+    def get(self) -> Any:
+        """The next item.
+
+        Raises:
+            Exception: It came out of the queue.
+        """
+        n_kept = self._kept.maxlen or 0
+        try:
+            item = self._items.get(block=len(self._kept) < n_kept)
+        except queue.Empty:
+            self.n_again += 1
+            return self._kept[self._rng.randrange(-(-n_kept // 2))]
+        if isinstance(item, Exception):
+            raise item
+        self._kept.append(item)
+        return item
+
+
 class Loader:
     """Batches of rows from worker processes. Start it early: workers are busy while kernels compile."""
 
@@ -62,6 +94,7 @@ class Loader:
             raise ValueError(f"batches of {n_row} rows: they must be a multiple of {ROWS}")
         context = mp.get_context("fork")
         self._parts, self._rows = n_row // ROWS, context.Queue(maxsize=64 * n_row // ROWS)
+        self.source = Replay(self._rows, KEPT, seed)
         self._short, self._first = context.Value("d", 0.0), context.Value("d", 0.0)
         of_all = (self._rows, path, n_token)
         self._workers = [
@@ -72,15 +105,13 @@ class Loader:
             worker.start()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
-        """tokens, roles and first blocks, as in `Packed`.
+        """tokens, roles and first blocks, as in `Packed`. What workers have not made in time, earlier parts replace.
 
         Raises:
             Exception: What made a worker give up.
         """
         while True:
-            parts = [self._rows.get() for _ in range(self._parts)]
-            if failed := next((part for part in parts if isinstance(part, Exception)), None):
-                raise failed
+            parts = [self.source.get() for _ in range(self._parts)]
             yield tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     def mix(self, *, short: float, first: float) -> None:

@@ -294,7 +294,8 @@ def run(
             memory = torch.cuda.max_memory_allocated() / 2**30 if trainer.device.type == "cuda" else 0.0
             say(
                 f"step {trainer.step} progress {trainer.progress:.3f} loss, targets, indexer {values} "
-                f"{speed:.3f} Mtok/s waited {waited:.1f} s, {loader.waiting} ready, {memory:.0f} GiB {trainer.timing()}"
+                f"{speed:.3f} Mtok/s waited {waited:.1f} s, {loader.waiting} ready, {loader.source.n_again} again, "
+                f"{memory:.0f} GiB {trainer.timing()}"
             )
         if pending and trainer.progress >= pending[0]:
             pending.pop(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 
 import numpy as np
@@ -11,7 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from training.arena import Arena  # noqa: E402
 from training.config import BLOCK, ModelConfig, TrainConfig  # noqa: E402
-from training.loader import ahead  # noqa: E402
+from training.loader import Replay, ahead  # noqa: E402
 from training.rows import RowsMaker  # noqa: E402
 from training.train import Trainer  # noqa: E402
 
@@ -49,6 +50,22 @@ def test_rows_over_an_arena_are_those_of_the_batch_it_was_filled_with() -> None:
     assert torch.equal(rows.first, fresh.first)
     assert torch.equal(rows.starts, fresh.starts)
     assert torch.equal(rows.sampled, fresh.sampled)
+
+
+def test_what_a_queue_does_not_have_in_time_comes_again_and_new_items_come_once() -> None:
+    items: queue.Queue[object] = queue.Queue()
+    source = Replay(items, 4, "seed")
+    for item in range(6):
+        items.put(item)
+    assert [source.get() for _ in range(6)] == [0, 1, 2, 3, 4, 5]
+    assert source.n_again == 0
+    assert {source.get() for _ in range(40)} == {2, 3}  # the older half of the last four
+    assert source.n_again == 40
+    items.put(6)
+    items.put(ValueError("broken"))
+    assert source.get() == 6
+    with pytest.raises(ValueError, match="broken"):
+        source.get()
 
 
 def test_what_is_prepared_ahead_comes_in_order_and_waits_until_it_is_asked_for() -> None:

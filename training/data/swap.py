@@ -8,6 +8,7 @@ from functools import lru_cache
 from training.data.words import Words, capitalized, regular_plural, wordlists
 
 WORD = re.compile(r"\b[A-Za-z][a-z]{3,}\b")
+_WITH_ARTICLE = re.compile(r"\b(?:([Aa])([Nn]?) )?([A-Za-z]{4,})\b")
 #: What questions ask by other words (how long, when, who, how much) or what stands for what was said before.
 _KEPT = frozenset(
     """
@@ -47,17 +48,16 @@ class Swap:
             new = w.noun() if word in nouns or singular else w.adjective()
             if new.isalpha() and new.isascii():
                 self._new[word] = regular_plural(new) if singular and word not in nouns else new
-        self._pattern = (
-            re.compile(rf"\b(?:([Aa])(n?) )?({'|'.join(self._new)})\b", re.IGNORECASE) if self._new else None
-        )
 
     def __call__(self, text: str) -> str:
         """The text, or one about it, with the other words."""
-        return self._pattern.sub(self._put, text) if self._pattern else text
+        return _WITH_ARTICLE.sub(self._put, text) if self._new else text
 
     def _put(self, found: re.Match[str]) -> str:
         article, _, old = found.groups()
-        new = self._new[old.lower()]
+        new = self._new.get(old.lower())
+        if new is None:
+            return found[0]
         new = new.upper() if old.isupper() else capitalized(new) if old[0].isupper() else new
         if article is None:
             return new

@@ -29,15 +29,21 @@ def catalogue() -> dict[str, dict[str, Any]]:
     return {line["key"]: line.data for line in lines("clause_tools")}
 
 
-def keys_of(line: Line) -> set[str]:
+def keys_of(line: Line) -> frozenset[str]:
     """The tools that a line calls."""
-    return {key for key, _ in line["calls"]}
+    return frozenset(key for key, _ in line["calls"])
+
+
+@lru_cache(maxsize=1)
+def _for_training() -> tuple[tuple[Line, frozenset[str]], ...]:
+    """The lines for training, each with the tools that it calls."""
+    return tuple((line, keys_of(line)) for line in lines(_AREA) if not line.heldout)
 
 
 @lru_cache(maxsize=1024)
 def _answerable(keys: frozenset[str], several: bool) -> tuple[Line, ...]:
     """The lines for training that need no other tools than these, of one call or of several."""
-    usable = tuple(line for line in lines(_AREA) if not line.heldout and keys_of(line) <= keys)
+    usable = tuple(line for line, called in _for_training() if called <= keys)
     return tuple(line for line in usable if (len(line["calls"]) > 1) is several) or usable
 
 
