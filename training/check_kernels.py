@@ -39,18 +39,18 @@ def check_choice(device: torch.device) -> dict[str, float]:
 def check_attention(device: torch.device) -> dict[str, float]:
     """Attention and its gradients, of each kind of layer."""
     first, out = torch.tensor([[0] * 8, [0, 0, 0, 3, 3, 3, 3, 7]], device=device), {}
-    for ratio in (0, 4, 128):
+    for ratio, some in ((0, False), (4, False), (4, True), (128, False)):
         n_key = 1024 + (1024 // ratio if ratio else 0)
         q = torch.randn(2, 1024, 8, 128, device=device, dtype=torch.bfloat16, requires_grad=True)
         keys = torch.randn(2, n_key, 128, device=device, dtype=torch.bfloat16, requires_grad=True)
-        chosen = torch.rand(2, 1024, 256, device=device) < 0.5 if ratio == 4 else None
+        chosen = torch.rand(2, 1024, 256, device=device) < 0.5 if some else None
         results = []
         for function in (attend, attend_plain):
             value, log_sum = function(q, keys, first, chosen, ratio)
             loss = (value.float() * torch.linspace(-1, 1, 128, device=device)).sum() + log_sum.sin().sum()
             results.append((value, log_sum, *torch.autograd.grad(loss, (q, keys))))
         for name, a, b in zip(("", " sum", " q gradient", " key gradient"), *results, strict=True):
-            out[f"attention {ratio}{name}"] = difference(a, b)
+            out[f"attention {ratio}{', chosen' if some else ''}{name}"] = difference(a, b)
     return out
 
 
