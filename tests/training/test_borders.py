@@ -12,8 +12,9 @@ from training.data.example import Example
 from training.data.parameters import listed
 from training.data.skills.parallel import composed_parallel, parallel
 from training.data.skills.written_clauses import asked_calls, catalogue, written_clauses
+from training.data.skills.written_results import rows
 from training.data.words import Words
-from training.data.written import HERE, lines, parsed, strings_of, values
+from training.data.written import HERE, Line, lines, maker, parsed, strings_of, values
 from training.data.written_tools import calls_of_one, without_end, written_tool
 
 
@@ -29,7 +30,8 @@ def _turns(example: Example) -> list[tuple[str, list[tuple[str, dict[str, object
 
 @pytest.mark.parametrize("split", ["train", "heldout"])
 def test_clauses_call_what_is_offered_with_words_of_the_request(split: str) -> None:
-    w = Words(random.Random(1), split)
+    w, fixed = Words(random.Random(1), split), [True, False]  # and what a request says in other words
+    fixed += [v for line in lines("clauses") for _, args in line["calls"] for v in strings_of(args) if "{" not in v]
     for _ in range(400):
         made = written_clauses(w)
         offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in made.tools or ()}
@@ -38,7 +40,7 @@ def test_clauses_call_what_is_offered_with_words_of_the_request(split: str) -> N
             for name, arguments in calls:
                 assert set(arguments) <= set(offered[name]["properties"])
                 assert set(offered[name].get("required", ())) <= set(arguments)
-                assert all(str(value) in request for value in arguments.values() if not isinstance(value, bool))
+                assert all(str(value) in request for value in arguments.values() if value not in fixed)
 
 
 def test_a_line_of_clauses_names_all_its_slots_and_no_others() -> None:
@@ -119,3 +121,25 @@ def test_items_with_commas_are_told_apart() -> None:
 def test_the_end_of_a_value_stays() -> None:
     assert without_end("play Who Owns the Rain?", {"title": "Who Owns the Rain?"}) == "play Who Owns the Rain?"
     assert without_end("play Kites?", {"title": "Kites"}) == "play Kites"
+
+
+def test_values_of_lists_get_other_words_in_training_alone() -> None:
+    for split, least, most in (("train", 0.1, 0.5), ("heldout", 0.0, 0.0)):
+        w, listed = Words(random.Random(3), split), set(values("film", split))
+        share = sum(maker("@film")(w) not in listed for _ in range(400)) / 400
+        assert least <= share <= most
+
+
+def test_two_sentences_in_one_value_are_both_whole() -> None:
+    w, listed = Words(random.Random(4), "heldout"), values("message", "heldout")
+    whole = {text if text.endswith((".", "?", "!", "…")) else f"{text}." for text in listed}
+    for _ in range(100):
+        made = maker("@message+")(w)
+        assert any(made.startswith(f"{text} ") and made[len(text) + 1 :] in whole for text in whole)
+
+
+def test_a_list_of_results_ends_where_a_column_has_too_few_values() -> None:
+    line = next(line for line in lines("results") if "row" in line.data)
+    few = Line({**line.data, "n": [6, 6], "row": line["row"] | {next(iter(line["row"])): "1-2"}}, "")
+    for seed in range(20):
+        assert rows(Words(random.Random(seed), "train"), few).tool
