@@ -1,8 +1,8 @@
 """Attention to a window and to compressed rows as two Triton kernels: all heads of some queries are one tile of lines.
 
 Heads share their keys, which are their values too, so a tile of 128 lines (16 queries of 8 heads) looks at the 143
-tokens that its queries see, and at no more. The backward kernel goes over the same tiles and adds to the gradient of
-keys atomically.
+tokens of its queries' window, and at their rows. The backward kernel goes over the same tiles and adds to the gradient
+of keys atomically.
 """
 
 from __future__ import annotations
@@ -132,6 +132,8 @@ def _sizes(
 ) -> tuple[tuple[int, int], dict[str, Any]]:
     """A kernel's grid, and its constants."""
     batch, n_token, heads, dim = q.shape
+    if heads & (heads - 1):
+        raise ValueError(f"{heads} heads: the kernels take a power of two")
     queries = max(16, _LINES // heads)
     constants = {"RATIO": ratio, "CHOSEN": chosen is not None, "H": heads, "D": dim, "Q": queries, "B": BLOCK}
     constants |= {"R": options["W"] if ratio == 4 else 16, **options}
@@ -142,7 +144,7 @@ def _sizes(
 
 @torch.library.custom_op("ds4_training::attend", mutates_args=())
 def attend(q: Tensor, keys: Tensor, first: Tensor, chosen: Tensor | None, ratio: int) -> tuple[Tensor, Tensor]:
-    """`training.attention.attend_plain` on a GPU. Heads must be a power of two, at most 8, channels one of at least 16.
+    """`training.attention.attend_plain` on a GPU. Heads and channels must be powers of two, channels at least 16.
 
     Args:
         q: [B, S, H, D].

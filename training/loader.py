@@ -109,9 +109,12 @@ class Loader:
 
         Raises:
             Exception: What made a worker give up.
+            RuntimeError: None is left.
         """
         while True:
             parts = [self.source.get() for _ in range(self._parts)]
+            if not any(worker.is_alive() for worker in self._workers):
+                raise RuntimeError("all workers have ended: what they have made would come again and again")
             yield tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     def mix(self, *, short: float, first: float) -> None:

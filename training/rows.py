@@ -1,7 +1,7 @@
 """What a batch of packed rows looks like to attention: who sees whom, and where each document begins.
 
 Documents begin at multiples of 128 tokens, so compressed blocks never straddle two of them, and a whole 128-token block
-has one document. With the masks made here a packed document computes exactly what it would alone.
+has one document. With masks made of `first` a packed document computes exactly what it would alone.
 """
 
 from __future__ import annotations
@@ -51,9 +51,8 @@ class RowsMaker:
         self._n_token, self._device, self._stride = n_token, device, stride
         self._top_k = config.idx_top_k
         ratios = sorted(set(config.ratios))
-        self._bases = {r: config.theta_compressed if r else config.theta for r in ratios}
-        self._ratios, self._n_rot = ratios, config.n_rot
-        self._rope = {r: rope_table(n_token, config.n_rot, self._bases[r], device) for r in ratios}
+        bases = {r: config.theta_compressed if r else config.theta for r in ratios}
+        self._rope = {r: rope_table(n_token, config.n_rot, bases[r], device) for r in ratios}
 
     def sampled(self, offset: int) -> Tensor:
         """Positions of the queries that train the indexer, on the CPU; `offset` picks them."""

@@ -30,18 +30,17 @@ T = TypeVar("T")
 
 _SMALL_WORDS = ("of", "of the", "in", "in the", "at the", "on the", "to", "to the")
 _TITLES = (
-    *("The {n} of {m}", "{n} in the {m}", "A {n} for {p}", "{n} and {m}", "The {a} {n} at the {m}", "{n} to {c}"),
+    *("The {n} of {m}", "{n} in the {m}", "The {n} for {p}", "{n} and {m}", "The {a} {n} at the {m}", "{n} to {c}"),
     *("From {n} to {m}", "{n} without {m}", "On the {n} in {c}", "When {p} Went to {c}", "The {n} on the {m}"),
     *(
         "{a} by {n}",
         "Under the {a} {m}",
-        "{n}, {m} and {a}",
-        "How to {v} a {n}",
+        "How to {v} the {n}",
         "{p} and the {a} {n}",
         "No {n} for {p}",
     ),
-    *("Two {n} from {c}", "What the {n} Said to {p}", "{n} with {m}", "{a} as a {n}", "{n} at the Edge of the {m}"),
-    *("{v} Me in {c}", "{a} Days in the {n}", "Is {p} at the {n}?", "{n} over {c}", "{v} and {m}", "The {n} That {v}s"),
+    *("Two {n} from {c}", "What the {n} Said to {p}", "{n} with {m}", "{a} as the {n}", "{n} at the Edge of the {m}"),
+    *("{v} Me in {c}", "{a} Days in the {n}", "Is {p} at the {n}?", "{n} over {c}", "{v} and {m}"),
 )
 
 _KINDS = ("nouns", "adjectives", "verbs", "first", "last", "jobs", "foreign", "cities", "countries")
@@ -273,7 +272,7 @@ class Words:
         """A title in capitals: one to four words, or with small ones among them."""
         if self.chance(0.65):
             return " ".join([self.word().capitalize() for _ in range(self.between(1, 4))])
-        made = self.pick(_TITLES).format(
+        return self.pick(_TITLES).format(
             n=self.word().capitalize(),
             m=self.word().capitalize(),
             a=self.adjective().capitalize(),
@@ -281,7 +280,6 @@ class Words:
             p=self.first_name(),
             c=self.city(),
         )
-        return made[:1].upper() + made[1:]
 
     # -- names ---------------------------------------------------------------------------------------------------------
 

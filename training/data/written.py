@@ -129,12 +129,19 @@ KINDS: dict[str, Callable[[Words], Any]] = {
 
 
 _ENDS = (".", "?", "!", "…")
-_OTHER_WORDS = 0.35  # of the values of a list, so that where one ends is read and not known by heart
+_OTHER_WORDS = 0.35  # of the values of these lists, so that where one ends is read and not known by heart
+#: Lists whose values are copied and not understood: a dish with other words would be none.
+_COPIED = frozenset(
+    """
+    film book song band place_name shop school team project event task topic query message note problem complaint review
+    headline announcement reason goal wish opinion
+    """.split()
+)
 
 
-def _varied(w: Words, value: str) -> str:
+def _varied(w: Words, name: str, value: str) -> str:
     """A value of a list, in training now and then with other nouns and adjectives in it."""
-    if w.heldout or " " not in value or not w.chance(_OTHER_WORDS):
+    if w.heldout or name not in _COPIED or " " not in value or not w.chance(_OTHER_WORDS):
         return value
     return Swap(w, value, 0.7)(value)
 
@@ -155,7 +162,7 @@ def maker(kind: str) -> Callable[[Words], Any]:
     if kind.startswith("@"):
         name = kind[1:]
         values(name, "train")
-        return lambda w: _varied(w, w.pick(values(name, w.split)))
+        return lambda w: _varied(w, name, w.pick(values(name, w.split)))
     if "|" in kind:
         choices = kind.split("|")
         return lambda w: w.pick(choices)

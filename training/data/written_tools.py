@@ -39,8 +39,9 @@ _WRAPS = Phrases(
 )
 #: Kinds of slots whose values can stand in a list: "the weather in Rome, Oslo and Lima".
 _LISTABLE = frozenset(("city", "place", "country", "person", "full", "first", "company", "product", "word", "noun", "code", "file"))  # fmt: skip
-#: Kinds of slots that have values with "and" or a comma too, of which a list could not be told in a list.
+#: Kinds of slots that are a sentence: in quotes there may be two.
 _SENTENCES = ("sentence", "@message", "@note", "@review", "@announcement", "@opinion", "@complaint")
+#: Kinds of slots that have values with "and" or a comma too, of which a list could not be told in a list.
 _JOINED = frozenset("@" + path.stem.removesuffix("_joined") for path in (HERE / "values").glob("*_joined.txt"))
 #: What says that a request names the state or country beside the city.
 _REGIONS = ("country", "state", "region", "province")

@@ -120,6 +120,22 @@ def tool_result(line: dict[str, Any], w: Words) -> Example:
     return _finished(chat, f"outside_result_{part}", check)
 
 
+def agent_loop(line: dict[str, Any], w: Words) -> Example:
+    """The simplest loop of an agent: one of one to three small tools was called, and its result is to be told."""
+    city, tools = w.city(), [line, *w.sample([other for other in lines("loops") if other != line], w.between(0, 2))]
+    slots = Filled(w, [])
+    slots.values["c"] = city
+    chat = Chat()
+    shape = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    functions = [{"name": tool["name"], "description": tool["does"], "parameters": shape} for tool in w.shuffled(tools)]
+    chat.tools = [{"type": "function", "function": function} for function in functions]
+    chat.user(slots.fill(w.pick(line["asks"])))
+    chat.calls([(line["name"], {"city": city})], train=False)
+    result, told = w.pick(line["results"])
+    chat.result(slots.fill(result) if isinstance(result, str) else json.dumps(slots.value(result), ensure_ascii=False))
+    return _finished(chat, "outside_agent_loop", {"kind": "words", "expected": [[told]]})
+
+
 # -- texts -------------------------------------------------------------------------------------------------------------
 
 
@@ -338,6 +354,7 @@ def rows() -> tuple[OutsideRow, ...]:
         OutsideRow("several calls in one turn", ((1, _each(several_calls, "several")),), 0.90),
         OutsideRow("no tool needed", ((1, _each(no_tool, "no_tool")),), 0.97),
         OutsideRow("tool results", ((1, _each(tool_result, "results")),), 0.95),
+        OutsideRow("simplest agent loops", ((1, _each(agent_loop, "loops")),), 0.95),
         OutsideRow(
             "answer from context",
             (

@@ -139,8 +139,10 @@ def rows(w: Words, line: Line | None = None) -> Case:
     n = w.between(max(2, line["n"][0]), line["n"][1])
     made: list[dict[str, Any]] = []
     for _ in range(40 * n):  # fewer rows where a column has not so many values
+        if len(made) == n:
+            break
         row = {key: make(w) for key, make in makers.items()}
-        if len(made) < n and not any(row[key] == other[key] for other in made for key in unlike):
+        if not any(row[key] == other[key] for other in made for key in unlike):
             made.append(row)
     ask = w.pick(line["asks"])
     arguments = {own: slots.value(v) for own, v in line["args"].items()}
