@@ -185,7 +185,7 @@ def chain(w: Words) -> Example:
         chat.calls(
             [(tools[0].name, tools[0].arguments)], f"First I need {call_text(tools[0].name, tools[0].arguments)}."
         )
-        message = w.pick(_NOTHING_FOUND).format(v=next(iter(tools[0].arguments.values())))
+        message = w.pick(_NOTHING_FOUND).format(v=next(iter(tools[0].arguments.values()), "it"))
         chat.result(shaped_error(w, message))
         chat.answer(failed(message), "The first step failed. I say so.")
         return chat.example("written_chain", heldout=w.heldout)
