@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,18 +40,10 @@ def compare(ratio: int, n_head: int, chosen: bool) -> None:
 
 
 @pytest.mark.parametrize(("ratio", "n_head", "chosen"), [(0, 8, False), (4, 8, False), (4, 4, True), (128, 2, False)])
-def test_the_kernels_compute_what_plain_pytorch_does(ratio: int, n_head: int, chosen: bool) -> None:
-    root = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        [sys.executable, __file__, str(ratio), str(n_head), str(int(chosen))],
-        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": root},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    apart = dict(line.split(": ") for line in done.stdout.splitlines())
+def test_the_kernels_compute_what_plain_pytorch_does(interpreted, ratio: int, n_head: int, chosen: bool) -> None:
+    apart = interpreted(__file__, ratio, n_head, int(chosen))
     assert set(apart) == set(NAMES)
-    assert all(float(x) < 1e-5 for x in apart.values()), apart
+    assert all(x < 1e-5 for x in apart.values()), apart
 
 
 if __name__ == "__main__":

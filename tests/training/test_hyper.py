@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -50,18 +47,10 @@ def compare(n_token: int, dim: int, spread: float) -> None:
 
 
 @pytest.mark.parametrize(("n_token", "dim", "spread"), [(37, 64, 0.5), (20, 256, 6.0)])
-def test_the_kernels_compute_what_plain_pytorch_does(n_token: int, dim: int, spread: float) -> None:
-    root = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        [sys.executable, __file__, str(n_token), str(dim), str(spread)],
-        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": root},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    apart = dict(line.split(": ") for line in done.stdout.splitlines())
+def test_the_kernels_compute_what_plain_pytorch_does(interpreted, n_token: int, dim: int, spread: float) -> None:
+    apart = interpreted(__file__, n_token, dim, spread)
     assert set(apart) == set(NAMES)
-    assert all(float(x) < 1e-5 for x in apart.values()), apart
+    assert all(x < 1e-5 for x in apart.values()), apart
 
 
 if __name__ == "__main__":

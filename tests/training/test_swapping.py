@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from training.data.passages import read
-from training.data.swapping import Swap, swapped_tool
+from training.data.swap import Swap
+from training.data.swapping import swapped_tool
 from training.data.words import Words
 from training.data.written import lines
 from training.data.written_tools import written_tool

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from training.data.prose import passage as generated
 from training.data.prose_parts import Question
-from training.data.swapping import Swap
+from training.data.swap import Swap
 from training.data.words import Words, capitalized
 from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, said
 

@@ -32,13 +32,7 @@ _SMALL_WORDS = ("of", "of the", "in", "in the", "at the", "on the", "to", "to th
 _TITLES = (
     *("The {n} of {m}", "{n} in the {m}", "The {n} for {p}", "{n} and {m}", "The {a} {n} at the {m}", "{n} to {c}"),
     *("From {n} to {m}", "{n} without {m}", "On the {n} in {c}", "When {p} Went to {c}", "The {n} on the {m}"),
-    *(
-        "{a} by {n}",
-        "Under the {a} {m}",
-        "How to {v} the {n}",
-        "{p} and the {a} {n}",
-        "No {n} for {p}",
-    ),
+    *("{a} by {n}", "Under the {a} {m}", "How to {v} the {n}", "{p} and the {a} {n}", "No {n} for {p}"),
     *("Two {n} from {c}", "What the {n} Said to {p}", "{n} with {m}", "{a} as the {n}", "{n} at the Edge of the {m}"),
     *("{v} Me in {c}", "{a} Days in the {n}", "Is {p} at the {n}?", "{n} over {c}", "{v} and {m}"),
 )

@@ -59,6 +59,11 @@ def _finished(chat: Chat, skill: str, check: dict[str, Any]) -> Example:
     return replace(chat.example(skill, heldout=True), check=check)
 
 
+def _returned(value: Any) -> str:
+    """What a tool returned, as the model sees it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 # -- tools -------------------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +114,7 @@ def tool_result(line: dict[str, Any], w: Words) -> Example:
     calls = [(name, arguments) for name, arguments in slots.value(line["calls"])]
     chat.calls(calls, train=False)
     for at, result in enumerate(slots.value(line["results"])):
-        chat.result(result if isinstance(result, str) else json.dumps(result, ensure_ascii=False), at)
+        chat.result(_returned(result), at)
     if "again" in line:
         chat.answer(slots.fill(line["said"]), train=False)
         chat.user(slots.fill(line["again"]))
@@ -132,7 +137,7 @@ def agent_loop(line: dict[str, Any], w: Words) -> Example:
     chat.user(slots.fill(w.pick(line["asks"])))
     chat.calls([(line["name"], {"city": city})], train=False)
     result, told = w.pick(line["results"])
-    chat.result(slots.fill(result) if isinstance(result, str) else json.dumps(slots.value(result), ensure_ascii=False))
+    chat.result(_returned(slots.value(result)))
     return _finished(chat, "outside_agent_loop", {"kind": "words", "expected": [[told]]})
 
 
@@ -269,7 +274,7 @@ def react_result(line: dict[str, Any], w: Words) -> Example:
     chat.user(slots.fill(line["user"]))
     chat.answer(_action(name, slots.value(arguments)), train=False)
     value = slots.value(result)
-    chat.user("Observation: " + (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+    chat.user("Observation: " + _returned(value))
     if then:
         expected = _action(then[0][0], slots.value(then[0][1]))
         return _finished(chat, "outside_react_step", {"kind": "react", "expected": expected})

@@ -30,7 +30,7 @@ from training.data.skills.judging import judgements
 from training.data.skills.matching import HARD, level_of, matched
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.queries import Fact, Told, stems
-from training.data.swapping import Swap
+from training.data.swap import Swap
 from training.data.toolmaking import Listing, call_text
 from training.data.words import Phrases, Words
 from training.data.written import Line, Slots, line_of, lines, said
