@@ -97,6 +97,7 @@ class Optimizer:
         self.muon.step(self._config.muon_lr * factor)
 
     def state_dict(self) -> dict[str, Any]:
+        """The state of both, for `load_state_dict`."""
         return {"adam": self.adam.state_dict(), "muon": self.muon.state}
 
     def tensors(self) -> list[Tensor]:
@@ -104,6 +105,7 @@ class Optimizer:
         return [*self.muon.state, *(t for s in self.adam.state.values() for t in s.values())]
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave; the rates stay the tensors that a captured step reads."""
         self.adam.load_state_dict(state["adam"])
         for group, rate in zip(self.adam.param_groups, self._rates.values(), strict=True):
             group["lr"] = rate
