@@ -57,6 +57,10 @@ _FIND_OUT = Phrases("find out {w}", "look up {w}", "check {w}", "see {w}", "tell
 _OPENING = Phrases(
     "{r}", "{r}", "{r}", "Next: {r}", "Thanks. {r}", "Good. Now: {r}", "Another thing. {r}", "Ok. {r}", "One more: {r}"
 )
+_ANOTHER = Phrases(
+    "And {n}?", "What about {n}?", "And for {n}?", "How about {n}?", "The same for {n}, please.", "Now {n}.", "And {n}, please?", "Then {n}.", "I need {n} too.", "Also for {n}?",
+    "Do you have {n} as well?", "{n}?", "Same question for {n}.", "And that of {n}?", "And now for {n}.",
+)  # fmt: skip
 _NUMBERS = ("id", "number", "reference", "code", "serial")  # what might be taken for what is looked for
 _CLAUSES = ("where", "when", "what", "who", "how", "on what", "in which", "whose", "which")
 _NOTHING = ("[]", "null", "None", '{"results": []}', "no results", '{"result": null}')
@@ -232,8 +236,62 @@ def _turn(w: Words, chat: Chat, case: _Case) -> None:
         _last(w, chat, case)
 
 
+def _bare(tool: Tool) -> Tool:
+    """The tool as short as people write it: nothing is said of its parameters."""
+    for parameter in tool.parameters:
+        parameter.schema.pop("description", None)
+    return tool
+
+
+def _looked_up(w: Words, case: _Case) -> tuple[str, str]:
+    """What a tool that only looks something up returns, and the answer."""
+    if w.chance(0.25) and not _clause(case.what):
+        sentence = f"{capitalized(case.what)} is {said_value(case.value)}."
+        return sentence if w.chance(0.8) else sentence[:-1], sentence
+    if w.chance(0.3):
+        key = Field(case.pair.key, spoken(case.pair.key), case.value, "", None)
+        return shown(w, {key.name: case.value}), key.answer
+    return _found(w, case, asked=True)
+
+
+def _lookups(w: Words) -> Example:
+    """Tools that each look up one thing, and questions for one thing at a time: no result is taken on to another."""
+    chat = chat_for(w, share=0.08)
+    pairs: list[Pair] = []
+    for _ in range(w.pick((1, 2, 2, 2, 3, 3, 4))):
+        pair = written_pair(w, 1) if w.chance(0.85) else composed_pair(w, 1)
+        if all(pair.key != other.key and pair.source != other.source for other in pairs):
+            pairs.append(pair)
+    tools = [pair.finder for pair in pairs]
+    if w.chance(0.3):
+        tools.append(w.pick(pairs).uses[0][1])
+    distinct_names(w, tools)
+    if w.chance(0.65):
+        tools = [_bare(tool) for tool in tools]
+    chat.system(system_text(w, 0.2))
+    chat.tools = Listing(w).specs(w.shuffled(tools))
+    last: _Case | None = None
+    for _ in range(1 if w.heldout else w.pick((3, 4, 4, 5, 6))):
+        case = _case(w, w.pick(pairs))
+        if last is not None and w.chance(0.25):
+            case = _case(w, last.pair)
+            request = _kept(w, _ANOTHER, case.subject, n=case.subject)
+        else:
+            request = _opened(w, chat, _only(w, case, asked=w.chance(0.75)))
+        chat.user(request)
+        tool = case.first()
+        chat.calls([(tool.name, tool.arguments)], f"I look it up: {call_text(tool.name, tool.arguments)}.")
+        text, answer = _looked_up(w, case)
+        chat.result(text)
+        chat.answer(answer, "That is what was asked for. I report it.")
+        last = case
+    return chat.example("composed_chain", heldout=w.heldout)
+
+
 def composed_chain(w: Words) -> Example:
     """Requests for two deeds, for the first of them, and for the second, over the same tools."""
+    if w.chance(0.35):
+        return _lookups(w)
     chat = chat_for(w, share=0.08)
     pairs: list[Pair] = []
     for _ in range(w.pick((1, 1, 1, 2, 2))):
