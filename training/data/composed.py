@@ -149,7 +149,7 @@ def _pronoun(one: Event) -> str:
     return one.subject.pronoun
 
 
-_SINGLE = (
+SINGLE = (
     *(
         (16, "active"),
         (9, "fronted"),
@@ -212,7 +212,7 @@ def compose(w: Words, n_sentences: int, like: Pairs | None = None) -> Pairs:
         else:
             again = c.last if c.last and w.chance(0.5) else None
             one = c.event(again)
-            name = w.weighted(*_SINGLE)
+            name = w.weighted(*SINGLE)
             if one.subject is c.author:
                 name = w.pick(("active", "fronted", "cleft", "so", "logged", "passive"))
             text = getattr(c, name)(one)

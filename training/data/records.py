@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from training.data.composed_records import ComposedLine, composed_line
 from training.data.parameters import spoken
+from training.data.swapping import swapped_record
 from training.data.words import Phrases, Words, capitalized
 from training.data.written import Line, Slots, line_of, said, slots_of
 
 AREA = "extraction"
+_COMPOSED = 0.28  # of the records in training
+_SWAPPED = 0.2  # of the others
 _INNER = re.compile(r"(\w+):(\[?\w+\]?(?:\([^)]*\))?)")
 _NAMES = frozenset(("person", "first", "last", "full", "city", "company", "product", "user", "job", "noun", "title"))
 #: What may stand instead of one of some choices: with a capital, and without.
@@ -71,7 +75,7 @@ class Told:
 class Shape:
     """The fields that an example asks for, and how it writes their schema."""
 
-    line: Line
+    line: Line | ComposedLine
     title: str
     fields: list[Told] = field(default_factory=list)
     text: str = ""
@@ -155,8 +159,10 @@ def _article(slots: Slots, found: re.Match[str]) -> str:
     return f"{found[1]}n{found[0][1:]}" if value[:1].lower() in tuple("aeio") else found[0]
 
 
-def told(w: Words, line: Line) -> tuple[str, dict[str, Any]]:
+def told(w: Words, line: Line | ComposedLine) -> tuple[str, dict[str, Any]]:
     """One of a line's texts, and what it tells by the line's own names."""
+    if isinstance(line, ComposedLine):
+        return line.told(w)
     wording = line.one(w, line["texts"])
     template, fixed = (wording, {}) if isinstance(wording, str) else wording
     specs = specs_of(tuple(line["fields"].items()))
@@ -204,8 +210,18 @@ def shape(w: Words, *, plain: bool = False) -> Shape:
             return made
 
 
-def _shape(w: Words, plain: bool) -> Shape:
+def _line(w: Words) -> Line | ComposedLine:
+    """A kind of record; in training often composed anew, or with other nouns."""
+    if w.heldout:
+        return line_of(w, AREA)
+    if w.chance(_COMPOSED):
+        return composed_line(w)
     line = line_of(w, AREA)
+    return swapped_record(w, line) if w.chance(_SWAPPED) else line
+
+
+def _shape(w: Words, plain: bool) -> Shape:
+    line = _line(w)
     text, values = told(w, line)
     all_specs = specs_of(tuple(line["fields"].items()))
     usable = [spec for spec in all_specs if not plain or _is_plain(spec.schema, values.get(spec.own, ""))]
@@ -215,7 +231,7 @@ def _shape(w: Words, plain: bool) -> Shape:
     n = len(known) if w.chance(0.5) else w.between(1, len(known))
     chosen = w.sample(known, n)
     for spec in usable:
-        if spec.own not in values and w.chance(0.09):
+        if spec.own not in values and w.chance(0.015 if isinstance(line, ComposedLine) else 0.09):
             chosen.append(spec)
     order = {spec.own: at for at, spec in enumerate(all_specs)}
     chosen = w.shuffled(chosen) if w.chance(0.35) else sorted(chosen, key=lambda spec: order[spec.own])

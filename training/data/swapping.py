@@ -56,3 +56,16 @@ def swapped_tool(w: Words, line: Line) -> Line:
         for own, spec in line["params"].items()
     }
     return Line(data, "", whole=True)
+
+
+def swapped_record(w: Words, line: Line) -> Line:
+    """A kind of record written by hand with other nouns and adjectives in its texts, but for those that its fields are
+    called by; for training alone.
+    """
+    w = Words(random.Random(f"{line['title'][0]}/{w.between(1, _VARIANTS)}"), "train")
+    texts = line.among(w, line["texts"])  # held-out wordings stay out
+    fields = " ".join(f"{own} {spec}" for own, spec in line["fields"].items()).lower().replace("_", " ")
+    kept = {word.rstrip("s") for word in WORD.findall(fields)}
+    said = sorted({word for word in WORD.findall(_said_by(texts).lower()) if word.rstrip("s") not in kept})
+    swap = Swap(w, " ".join(said), 0.6)
+    return Line({**line.data, "texts": [_in_templates(swap, text) for text in texts]}, "", whole=True)
