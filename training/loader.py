@@ -21,6 +21,7 @@ from training.data.rendering import pieces, without_instructions
 from training.packing import Document, Packed, Packer, pack
 
 ROWS = 4  # rows that a worker packs at a time
+READY = 64  # batches that may wait for the GPU
 KEPT = 1024  # parts that may come again
 MOST_FAILED = 10  # a worker gives up at so many conversations that fail, or one in a thousand, whichever is more
 
@@ -53,6 +54,12 @@ def _work(out: Any, path: Path, n_token: int, name: str, short: Any, first: Any)
         packed = packer.add(made)
         if packed is not None:
             out.put((packed.tokens, packed.roles, packed.first))
+
+
+def _pour(rows: Any, ready: queue.Queue[Any]) -> None:
+    """Takes what comes out of the pipe, so that it is there when asked for."""
+    while True:
+        ready.put(rows.get())
 
 
 class Replay:
@@ -93,16 +100,21 @@ class Loader:
         if n_row % ROWS:
             raise ValueError(f"batches of {n_row} rows: they must be a multiple of {ROWS}")
         context = mp.get_context("fork")
-        self._parts, self._rows = n_row // ROWS, context.Queue(maxsize=64 * n_row // ROWS)
-        self.source = Replay(self._rows, KEPT, seed)
+        self._parts = n_row // ROWS
+        self._ready: queue.Queue[Any] = queue.Queue(maxsize=READY * self._parts)
+        self.source = Replay(self._ready, KEPT, seed)
+        # Workers write into this pipe themselves. The threads of a multiprocessing.Queue would, and wait for their own
+        # busy interpreter at every turn: with hundreds of parts on the way it was empty a third of the time.
+        rows = context.SimpleQueue()
         self._short, self._first = context.Value("d", 0.0), context.Value("d", 0.0)
-        of_all = (self._rows, path, n_token)
+        of_all = (rows, path, n_token)
         self._workers = [
             context.Process(target=_work, args=(*of_all, f"{seed}/{i}", self._short, self._first), daemon=True)
             for i in range(n_worker)
         ]
         for worker in self._workers:
             worker.start()
+        threading.Thread(target=_pour, args=(rows, self._ready), daemon=True).start()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         """tokens, roles and first blocks, as in `Packed`. What workers have not made in time, earlier parts replace.
@@ -125,7 +137,7 @@ class Loader:
     @property
     def waiting(self) -> int:
         """Parts of batches that are ready."""
-        return self._rows.qsize()
+        return self._ready.qsize()
 
     def close(self) -> None:
         """Ends the workers."""
