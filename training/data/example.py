@@ -35,6 +35,11 @@ class Example:
 Call = tuple[str, dict[str, Any]]
 
 
+def call_text(name: str, arguments: dict[str, Any]) -> str:
+    """A call as people write it in a thought."""
+    return f"{name}({', '.join(f'{k}={json.dumps(v, ensure_ascii=False)}' for k, v in arguments.items())})"
+
+
 @dataclass
 class Chat:
     """A conversation in the making. Thoughts are kept only where the example thinks."""
@@ -61,11 +66,12 @@ class Chat:
         self._assistant(text, thought, (), train)
         self.check = {"kind": "text", "expected": text, **check}
 
-    def calls(
-        self, calls: Sequence[Call], thought: str = "", *, text: str = "", train: bool = True, **check: Any
-    ) -> None:
-        """The assistant's calls, as pairs of a tool's name and its arguments."""
-        self._assistant(text, thought, calls, train)
+    def calls(self, calls: Sequence[Call], *, text: str = "", train: bool = True, **check: Any) -> None:
+        """The assistant's calls, as pairs of a tool's name and its arguments.
+
+        What is thought before is always the same words: of several openings the likeliest would win, not what is right.
+        """
+        self._assistant(text, f"I call {'; '.join(call_text(*call) for call in calls)}.", calls, train)
         self.check = {"kind": "calls", "expected": [list(call) for call in calls], **check}
 
     def result(self, text: str, which: int = 0) -> None:

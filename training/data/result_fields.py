@@ -13,7 +13,8 @@ from training.data.words import Phrases, Words, capitalized
 from training.data.written import HERE, held, maker
 
 TAKEN = "I take what was asked for from the result."  # what is thought before a result is reported,
-ABOVE = "The result above says it."  # and before a further question on it is answered
+FAILED = "The tool failed. I say so."  # before a failure is,
+ABOVE = "The result above says it."  # and before a further question on a result is answered
 #: Questions for any field. {k} is its name in words, {K} the same with a capital.
 ASKED = Phrases(
     "What is the {k}?", "What's the {k}?", "And the {k}?", "The {k}?", "{K}?", "Tell me the {k}.", "Give me the {k}.", "I need the {k}.",

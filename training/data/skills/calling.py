@@ -7,11 +7,11 @@ from typing import Any
 from training.data.composed_tools import composed_tools
 from training.data.example import Chat, Example
 from training.data.parameters import Tool
+from training.data.result_fields import TAKEN
 from training.data.skills.openings import chat_for, plain_turn, small_talk_turn, system_text
 from training.data.toolmaking import (
     Listing,
     any_tool,
-    call_text,
     creation_tool,
     function_tool,
     intent_tool,
@@ -22,35 +22,22 @@ from training.data.toolmaking import (
 from training.data.words import Phrases, Words
 from training.data.written_tools import asked_again, follow_up, tool_result, written_tool
 
-_CALL_THOUGHTS = Phrases(
-    "I need {name} here: {call}.", "The user wants {call}.", "{name} fits. I call {call}.", "This needs a tool. {call}."
-)
-_RESULT_THOUGHTS = Phrases(
-    "The tool returned a result. I report it.",
-    "I have the result and tell the user.",
-    "The result is there, so I answer.",
-)
 _FOLLOW_UPS = Phrases(
     "And now: {r}", "Next: {r}", "{r}", "{r}", "Also, {l}", "Another one: {r}", "Thanks. {r}", "Good. {r}", "Then {l}"
 )
 
 
-def call_thought(w: Words, tool: Tool) -> str:
-    """What is thought before a call."""
-    return w.say(_CALL_THOUGHTS, name=tool.name, call=call_text(tool.name, tool.arguments))
-
-
 def call_turn(w: Words, chat: Chat, tool: Tool, request: str | None = None, **check: Any) -> None:
     """The request and the call that answers it."""
     chat.user(request or tool.request)
-    chat.calls([(tool.name, tool.arguments)], call_thought(w, tool), **check)
+    chat.calls([(tool.name, tool.arguments)], **check)
 
 
 def result_turn(w: Words, chat: Chat, tool: Tool, *, failed: bool | None = None) -> None:
     """A result of the newest call, one of `tool`, and the answer about it."""
     result = tool_result(w, tool, failed=failed)
     chat.result(result.text)
-    chat.answer(result.answer, w.say(_RESULT_THOUGHTS))
+    chat.answer(result.answer, TAKEN)
 
 
 def _history(w: Words, chat: Chat, tools: list[Tool]) -> None:
@@ -265,5 +252,5 @@ def forced(w: Words) -> Example:
     others = several_tools(w, w.pick((1, 1, 2)), tool)
     chat.tools = Listing(w).specs(w.shuffled(others))
     chat.user(said)
-    chat.calls([(tool.name, arguments)], "A call is wanted.", choice=tool.name)
+    chat.calls([(tool.name, arguments)], choice=tool.name)
     return chat.example("tool_forced", heldout=w.heldout)

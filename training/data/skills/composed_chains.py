@@ -8,12 +8,12 @@ from typing import Any
 from training.data.chain_parts import Pair, Use, by_value, composed_pair, pronoun, written_pair
 from training.data.example import Chat, Example
 from training.data.parameters import Tool, said_value, spoken
-from training.data.result_fields import Field, fields, report
+from training.data.result_fields import TAKEN, Field, fields, report
 from training.data.results import DONE_ANSWER, NOTHING_ANSWER, done_result, scalar_result
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.written_agents import as_react, distinct_names, offered
 from training.data.skills.written_results import shown, styled
-from training.data.toolmaking import Listing, call_text
+from training.data.toolmaking import Listing
 from training.data.words import Phrases, Words, capitalized
 
 _BOTH = Phrases(
@@ -177,19 +177,18 @@ def _done(w: Words, use: Use) -> tuple[str, str]:
 
 def _first_call(chat: Chat, case: _Case) -> None:
     tool = case.first()
-    label = spoken(case.pair.key)
-    chat.calls([(tool.name, tool.arguments)], f"First I need the {label}: {call_text(tool.name, tool.arguments)}.")
+    chat.calls([(tool.name, tool.arguments)])
 
 
 def _second_call(chat: Chat, case: _Case) -> None:
     tool = case.second()
-    chat.calls([(tool.name, tool.arguments)], f"With this I go on: {call_text(tool.name, tool.arguments)}.")
+    chat.calls([(tool.name, tool.arguments)])
 
 
 def _last(w: Words, chat: Chat, case: _Case) -> None:
     text, answer = _done(w, case.use)
     chat.result(text)
-    chat.answer(answer, "All steps are done. I report.")
+    chat.answer(answer, TAKEN)
 
 
 def _opened(w: Words, chat: Chat, request: str) -> str:
@@ -208,7 +207,7 @@ def _turn(w: Words, chat: Chat, case: _Case) -> None:
             return
         if w.chance(0.05):
             chat.result(w.pick(_NOTHING))
-            chat.answer(NOTHING_ANSWER, "The first step found nothing. I say so.")
+            chat.answer(NOTHING_ANSWER, TAKEN)
             return
         chat.result(_found(w, case)[0])
         _second_call(chat, case)
@@ -221,7 +220,7 @@ def _turn(w: Words, chat: Chat, case: _Case) -> None:
         _first_call(chat, case)
         text, answer = _found(w, case, asked=asked)
         chat.result(text)
-        chat.answer(answer, "Nothing else was asked for. I report what was found.")
+        chat.answer(answer, TAKEN)
         if w.chance(0.6):
             deed = case.deed(w, pronoun(w, case.pair.source))
             chat.user(_kept(w, _THEN, case.more, d=deed, D=capitalized(deed)))
@@ -280,10 +279,10 @@ def _lookups(w: Words) -> Example:
             request = _opened(w, chat, _only(w, case, asked=w.chance(0.75)))
         chat.user(request)
         tool = case.first()
-        chat.calls([(tool.name, tool.arguments)], f"I look it up: {call_text(tool.name, tool.arguments)}.")
+        chat.calls([(tool.name, tool.arguments)])
         text, answer = _looked_up(w, case)
         chat.result(text)
-        chat.answer(answer, "That is what was asked for. I report it.")
+        chat.answer(answer, TAKEN)
         last = case
     return chat.example("composed_chain", heldout=w.heldout)
 

@@ -280,7 +280,7 @@ def structured_tool(w: Words) -> Example:
         text = w.ask(_ASK_SCHEMA, t=text, T=title.lower())
     chat.tools = [{"type": "function", "function": {"name": name, "description": description, "parameters": schema}}]
     chat.user(text)
-    chat.calls([(name, value)], _thought(w, value), choice=name)
+    chat.calls([(name, value)], choice=name)
     return chat.example("structured_tool", heldout=w.heldout)
 
 

@@ -8,9 +8,10 @@ from training.data.intents import INTENTS
 from training.data.parameter_kinds import Parameter
 from training.data.parameters import Tool, cased, listed
 from training.data.phrasing import joined_requests
+from training.data.result_fields import TAKEN
 from training.data.skills.calling import asked_anew, call_turn, result_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
-from training.data.toolmaking import Listing, any_tool, call_text, intent_tool, random_tool, several_tools
+from training.data.toolmaking import Listing, any_tool, intent_tool, random_tool, several_tools
 from training.data.words import Phrases, Words, capitalized
 from training.data.written_tools import calls_of_one, tool_result, without_end, written_tool
 
@@ -57,7 +58,6 @@ _WRAPS = Phrases(
     "In parallel: {r}.",
     "I want you to {r}.",
 )
-_THOUGHTS = Phrases("These are {k} calls: {c}.", "I make {k} calls. {c}.", "{k} things are wanted: {c}.")
 
 
 def _same_tool(w: Words) -> tuple[list[Tool], list[Tool]]:
@@ -211,10 +211,7 @@ def _joined(w: Words, calls: list[Tool]) -> str:
 def ask_for_all(w: Words, chat: Chat, calls: list[Tool], request: str) -> None:
     """A request, and the calls that it wants in one turn."""
     chat.user(request)
-    chat.calls(
-        [(call.name, call.arguments) for call in calls],
-        w.say(_THOUGHTS, k=len(calls), c="; ".join(call_text(call.name, call.arguments) for call in calls)),
-    )
+    chat.calls([(call.name, call.arguments) for call in calls])
 
 
 def clause_tool(w: Words) -> Tool:
@@ -287,7 +284,7 @@ def answer_results(w: Words, chat: Chat, calls: list[Tool]) -> None:
     order = w.shuffled(range(len(calls))) if w.chance(0.2) else range(len(calls))
     for which in order:
         chat.result(results[which].text, which)
-    chat.answer("\n".join(result.answer for result in results), "All results are there. I report each.")
+    chat.answer("\n".join(result.answer for result in results), TAKEN)
 
 
 def several_results(w: Words) -> Example:
@@ -298,6 +295,6 @@ def several_results(w: Words) -> Example:
     chat.tools = Listing(w).specs(tools)
     calls = [w.pick(tools) for _ in range(w.pick((2, 2, 2, 3)))]
     chat.user(" ".join(call.request if call.request[-1] in ".?!" else call.request + "." for call in calls))
-    chat.calls([(call.name, call.arguments) for call in calls], "Several calls.", train=False)
+    chat.calls([(call.name, call.arguments) for call in calls], train=False)
     answer_results(w, chat, calls)
     return chat.example("result_several", heldout=w.heldout)

@@ -31,7 +31,7 @@ from training.data.skills.matching import HARD, level_of, matched
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.queries import Fact, Told, stems
 from training.data.swap import Swap
-from training.data.toolmaking import Listing, call_text
+from training.data.toolmaking import Listing
 from training.data.words import Phrases, Words
 from training.data.written import Line, Slots, line_of, lines, said
 
@@ -245,7 +245,7 @@ def read_result(w: Words) -> Example:
         refuse = w.chance(_REFUSALS)
         text = _unanswerable(w, [one]) if refuse else question.text
         chat.user(text)
-        chat.calls([(name, {key: text})], f"I search for it: {call_text(name, {key: text})}.", train=not w.heldout)
+        chat.calls([(name, {key: text})], train=not w.heldout)
         pieces = chunks(w, one)
         if w.chance(0.4):
             pieces = [one.text]

@@ -8,24 +8,18 @@ from typing import Any
 
 from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
-from training.data.parameters import Tool, cased, kind_of, said_value, spoken
+from training.data.parameters import Tool, cased, kind_of, spoken
 from training.data.phrasing import said_two_steps
 from training.data.prompts import default
 from training.data.prose import passage, unanswerable
 from training.data.prose_parts import laid_out
+from training.data.result_fields import FAILED, TAKEN
 from training.data.results import DONE_ANSWER, dumped, error_result, good_result, record, report, sentence_about, value
-from training.data.skills.calling import call_thought
 from training.data.skills.context import UNKNOWN, distinct, found_thought
 from training.data.skills.openings import chat_for, plain_turn, system_text
-from training.data.toolmaking import Listing, any_tool, call_text, lowered, several_tools
+from training.data.toolmaking import Listing, any_tool, lowered, several_tools
 from training.data.words import Phrases, Words
 from training.data.written_tools import tool_result
-
-_THOUGHTS = Phrases(
-    "The tool returned a result. I report it.",
-    "I have the result and tell the user.",
-    "The result is there, so I answer.",
-)
 
 
 def _called(w: Words, chat: Chat, *, train: bool) -> Tool:
@@ -38,7 +32,7 @@ def _called(w: Words, chat: Chat, *, train: bool) -> Tool:
         plain_turn(w, chat)
     chat.user(wanted.request)
     text = w.pick(("I look it up.", "One moment.", "Let me check.", "I use a tool for this.")) if w.chance(0.06) else ""
-    chat.calls([(wanted.name, wanted.arguments)], call_thought(w, wanted), text=text, train=train and not text)
+    chat.calls([(wanted.name, wanted.arguments)], text=text, train=train and not text)
     return wanted
 
 
@@ -48,7 +42,7 @@ def from_result(w: Words) -> Example:
     wanted = _called(w, chat, train=not w.heldout)
     result = tool_result(w, wanted, failed=False)
     chat.result(result.text)
-    chat.answer(result.answer, w.say(_THOUGHTS))
+    chat.answer(result.answer, TAKEN)
     if not w.heldout and w.chance(0.35):
         plain_turn(w, chat)
     return chat.example("result_answer", heldout=w.heldout)
@@ -60,7 +54,7 @@ def from_error(w: Words) -> Example:
     wanted = _called(w, chat, train=not w.heldout)
     result = tool_result(w, wanted, failed=True)
     chat.result(result.text)
-    chat.answer(result.answer, "The tool failed. I say so.")
+    chat.answer(result.answer, FAILED)
     return chat.example("result_error", heldout=w.heldout)
 
 
@@ -93,7 +87,7 @@ def one_field(w: Words) -> Example:
     asked = w.pick(names)
     request = wanted.request if wanted.request[-1] in ".?!" else wanted.request + "."
     chat.user(w.ask(_ONE_FIELD, r=request, k=spoken(asked)))
-    chat.calls([(wanted.name, wanted.arguments)], call_thought(w, wanted), train=not w.heldout)
+    chat.calls([(wanted.name, wanted.arguments)], train=not w.heldout)
     chat.result(dumped(w, fields))
     thought = f"I need the {spoken(asked)} only."
     text = sentence_about(asked, fields[asked])
@@ -210,16 +204,12 @@ def second_step(w: Words) -> Example:
     if said in _TWO_STEPS.heldout and not w.heldout:
         said = w.pick(_TWO_STEPS.train)
     chat.user(said.format(k=spoken(key), n=subject, v=verb, V=verb.capitalize()))
-    chat.calls(
-        [(first.name, first.arguments)],
-        f"First I need the {spoken(key)}: {call_text(first.name, first.arguments)}.",
-        train=not w.heldout,
-    )
+    chat.calls([(first.name, first.arguments)], train=not w.heldout)
     at = w.rng.random()
     if at < 0.08 and not w.heldout:
         failure = error_result(w)
         chat.result(failure.text)
-        chat.answer(failure.answer, "The first step failed.")
+        chat.answer(failure.answer, FAILED)
         return chat.example("result_step", heldout=w.heldout)
     shown: Any = {key: item}
     if w.chance(0.45):
@@ -235,14 +225,11 @@ def second_step(w: Words) -> Example:
         if w.chance(0.25)
         else dumped(w, shown)
     )
-    chat.calls(
-        [(second.name, second.arguments)],
-        f"The {spoken(key)} is {said_value(item)}. Now {call_text(second.name, second.arguments)}.",
-    )
+    chat.calls([(second.name, second.arguments)])
     if not w.heldout or w.chance(0.4):
         result = good_result(w)
         chat.result(result.text)
-        chat.answer(result.answer, w.say(_THOUGHTS))
+        chat.answer(result.answer, TAKEN)
     return chat.example("result_step", heldout=w.heldout)
 
 
@@ -258,10 +245,10 @@ def retry(w: Words) -> Example:
         tool = any_tool(w)
     chat.tools = Listing(w).specs(several_tools(w, w.pick((1, 1, 2)), tool))
     chat.user(tool.request)
-    chat.calls([(tool.name, tool.arguments)], call_thought(w, tool), train=not w.heldout)
+    chat.calls([(tool.name, tool.arguments)], train=not w.heldout)
     failure = error_result(w)
     chat.result(failure.text)
-    chat.answer(failure.answer, "The tool failed. I say so.", train=not w.heldout)
+    chat.answer(failure.answer, FAILED, train=not w.heldout)
     names = [
         p.name
         for p in tool.parameters
@@ -272,7 +259,7 @@ def retry(w: Words) -> Example:
     name = w.pick(names)
     fresh: Any = w.integer() if not isinstance(tool.arguments[name], str) else w.text()
     chat.user(w.ask(_CORRECTIONS, k=spoken(name), v=fresh))
-    chat.calls([(tool.name, {**tool.arguments, name: fresh})], f"The same again with {name} {fresh}.")
+    chat.calls([(tool.name, {**tool.arguments, name: fresh})])
     return chat.example("result_retry", heldout=w.heldout)
 
 
@@ -374,7 +361,7 @@ def handoff(w: Words) -> Example:
     request = w.ask(_HANDOFF_ASKS, x=specialties[wanted])
     reason = request.rstrip(".?")
     chat.user(request)
-    chat.calls([("handoff", {"to_agent": name, "reason": reason})], f"{name} is better suited.")
+    chat.calls([("handoff", {"to_agent": name, "reason": reason})])
     return chat.example("agent_handoff", heldout=w.heldout)
 
 
@@ -429,7 +416,7 @@ def retrieval(w: Words) -> Example:
         one = w.pick(questions)
         question, answer, thought = one.text, one.answer, found_thought(w, one)
     chat.user(question)
-    chat.calls([(name, {key: question})], f"I search for it: {call_text(name, {key: question})}.", train=not w.heldout)
+    chat.calls([(name, {key: question})], train=not w.heldout)
     text = laid_out(w, read.sentences)
     if w.chance(0.2):
         text = "\n\n".join(f"Source: {{'source': '{w.file()}'}}\nContent: {part}" for part in text.split("\n\n"))
@@ -474,11 +461,11 @@ def structured_end(w: Words) -> Example:
         chat.response_format = schema
     chat.tools = tools
     chat.user(wanted.request)
-    chat.calls([(wanted.name, wanted.arguments)], call_thought(w, wanted), train=not w.heldout)
+    chat.calls([(wanted.name, wanted.arguments)], train=not w.heldout)
     chat.result(dumped(w, fields) if w.chance(0.7) else report(fields))
     thought = "I have what I need for the answer."
     if as_tool:
-        chat.calls([(title, answer)], thought)
+        chat.calls([(title, answer)])
     else:
         chat.answer(json.dumps(answer, ensure_ascii=False), thought, kind="json", expected=answer)
     return chat.example("result_structured", heldout=w.heldout)

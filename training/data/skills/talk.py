@@ -350,7 +350,7 @@ def _demand(w: Words, offered: str = "") -> Exchange:
     if not fitting:
         return _small_talk(w)
     slots = {"n": w.noun(), "p": w.person(), "c": w.city(), "k": w.between(2, 50), "t": w.time(), "a": w.adjective()}
-    return w.ask(w.pick(fitting), **slots), NO_TOOL_ANSWER, "There is no tool for this.", {}
+    return w.ask(w.pick(fitting), **slots), NO_TOOL_ANSWER, "No tool does this.", {}
 
 
 _LOOKS_THINGS_UP = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from collections.abc import Iterable
@@ -12,11 +11,12 @@ from typing import Any
 from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
 from training.data.parameters import Tool, cased, described, spoken
+from training.data.result_fields import FAILED, TAKEN
 from training.data.results import dumped, good_result
 from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.react import ENOUGH, action, header, past_action
-from training.data.toolmaking import Listing, any_tool, call_text
+from training.data.toolmaking import Listing, any_tool
 from training.data.words import MONTHS, Words
 from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, lines, parsed, said, strings_of
 
@@ -182,23 +182,20 @@ def chain(w: Words) -> Example:
     chat.user(request)
     if w.chance(0.06):
         # The first step fails, so the others can not be done.
-        chat.calls(
-            [(tools[0].name, tools[0].arguments)], f"First I need {call_text(tools[0].name, tools[0].arguments)}."
-        )
+        chat.calls([(tools[0].name, tools[0].arguments)])
         message = w.pick(_NOTHING_FOUND).format(v=next(iter(tools[0].arguments.values()), "it"))
         chat.result(shaped_error(w, message))
-        chat.answer(failed(message), "The first step failed. I say so.")
+        chat.answer(failed(message), FAILED)
         return chat.example("written_chain", heldout=w.heldout)
     last = w.between(1, len(steps)) if w.heldout else len(steps)
     for at, (step, tool) in enumerate(zip(steps, tools, strict=True)):
-        call = call_text(tool.name, tool.arguments)
-        chat.calls([(tool.name, tool.arguments)], f"First I need {call}." if at == 0 else f"With this I go on: {call}.")
+        chat.calls([(tool.name, tool.arguments)])
         if w.heldout and at + 1 == last and w.chance(0.75):
             break
         chosen = w.pick(step["results"])
         chat.result(result_text(w, slots.value(chosen["result"])))
         if "answer" in chosen:
-            chat.answer(slots.fill(chosen["answer"]), "All steps are done. I report.")
+            chat.answer(slots.fill(chosen["answer"]), TAKEN)
     if not w.heldout and w.chance(0.2):
         plain_turn(w, chat)
     return chat.example("written_chain", heldout=w.heldout)
@@ -276,11 +273,11 @@ def error(w: Words) -> Example:
         hint = w.pick(part(w, hints["says"]))
         message = hint.format(old=tool.arguments[key], new=new, key=spoken(key))
         chat.result(shaped_error(w, message))
-        chat.calls([(tool.name, again)], f"The error says what to do: {key} is {json.dumps(new, ensure_ascii=False)}.")
+        chat.calls([(tool.name, again)])
     else:
         message = slots.fill(choose(w, line, line["errors"]))
         chat.result(shaped_error(w, message))
-        chat.answer(failed(message), "The tool failed. I say so.")
+        chat.answer(failed(message), FAILED)
         if w.heldout and w.chance(0.25):
             return chat.example("written_error", heldout=True)
         if not w.heldout and w.chance(0.1):
@@ -290,14 +287,14 @@ def error(w: Words) -> Example:
             chat.user(said(w, w.pick(part(w, general["said"]))).format(k=spoken(key), v=new))
         else:
             chat.user(asked(w, slots, choose(w, line, fix["said"]), [new]))
-        chat.calls([(tool.name, again)], f"The same again with {key} {new}.")
+        chat.calls([(tool.name, again)])
     if not w.heldout and w.chance(0.5):
         if w.chance(0.25) and not by_itself:
             message = slots.fill(w.pick(line["errors"])).replace(str(tool.arguments[key]), str(new))
             chat.result(shaped_error(w, message))
-            chat.answer(failed(message), "The tool failed again. I say so.")
+            chat.answer(failed(message), FAILED)
         else:
             result = good_result(w)
             chat.result(result.text)
-            chat.answer(result.answer, "Now it worked. I report the result.")
+            chat.answer(result.answer, TAKEN)
     return chat.example("written_error", heldout=w.heldout)

@@ -7,7 +7,7 @@ from typing import Any
 
 from training.data.example import Chat, Example
 from training.data.parameters import Tool
-from training.data.skills.calling import call_thought
+from training.data.result_fields import TAKEN
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.parallel import ask_for_all
 from training.data.skills.written_agents import asked, distinct_names, made_tool, offered, result_text, slots_for
@@ -99,7 +99,7 @@ def _ask(w: Words, chat: Chat, tools: dict[str, Tool], request: str, calls: Call
         ask_for_all(w, chat, called, request)
     else:
         chat.user(request)
-        chat.calls([(called[0].name, called[0].arguments)], call_thought(w, called[0]))
+        chat.calls([(called[0].name, called[0].arguments)])
 
 
 def _answer(w: Words, chat: Chat, calls: Calls) -> None:
@@ -112,7 +112,7 @@ def _answer(w: Words, chat: Chat, calls: Calls) -> None:
         chosen = w.pick(spec["results"])
         chat.result(result_text(w, slots.value(chosen["result"])), which)
         answers.append(slots.fill(chosen["answer"]))
-    chat.answer("\n".join(answers), "All results are there. I report each.")
+    chat.answer("\n".join(answers), TAKEN)
 
 
 def written_clauses(w: Words) -> Example:

@@ -262,7 +262,7 @@ def _list_example(w: Words, skill: str, *, as_tool: bool) -> Example | None:
     else:
         name = w.pick(_NAMES).format(T=title, t=_snake(title))
         chat.tools = [{"type": "function", "function": {"name": name, "description": "", "parameters": schema}}]
-        chat.calls([(name, value)], "I list the records.", choice=name)
+        chat.calls([(name, value)], choice=name)
     return chat.example(skill, heldout=w.heldout)
 
 
@@ -315,7 +315,7 @@ def written_json_tool(w: Words) -> Example:
         chat.user(_request(w, made))
         needed = schema.get("required", ())
         given = {k: v for k, v in made.value.items() if v is not None or k in needed}
-        chat.calls([(name, given)], _thought(w, made), choice=name)
+        chat.calls([(name, given)], choice=name)
         more = None if w.heldout or not w.chance(0.55) else another(w, made)
         if more is None:
             return chat.example("written_json_tool", heldout=w.heldout)

@@ -127,7 +127,7 @@ def handoff(w: Words) -> Example:
         else:
             function = tools[which]["function"]["name"]
             call = (function, {"task_description": reason} if style == "task" else {})
-        chat.calls([call], f"{name} is better suited.")
+        chat.calls([call])
         if at < rounds - 1:
             text = default("handoff_output").format(to_agent=name, reason=reason)
             chat.result(text if style == "handoff" else f"Successfully transferred to {name}")

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from training.data.example import Chat, Example
 from training.data.parameters import Tool
-from training.data.skills.calling import call_thought, call_turn, result_turn
+from training.data.skills.calling import call_turn, result_turn
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.written_agents import compute, slots_for
 from training.data.toolmaking import Listing, several_tools
@@ -78,7 +78,7 @@ def no_tool(w: Words) -> Example:
         if turns and w.chance(0.2):
             tool = w.pick(tools)
             chat.user(tool.request)
-            chat.calls([(tool.name, tool.arguments)], call_thought(w, tool))
+            chat.calls([(tool.name, tool.arguments)])
             result_turn(w, chat, tool)
     if not w.heldout and w.chance(0.4):
         call_turn(w, chat, w.pick(tools))

@@ -10,7 +10,7 @@ from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
 from training.data.parameters import Tool, listed, said_value, spoken
 from training.data.prose_parts import laid_out
-from training.data.result_fields import ABOVE
+from training.data.result_fields import ABOVE, TAKEN
 from training.data.results import NOTHING_ANSWER, dumped, report
 from training.data.skills.calling import call_turn
 from training.data.skills.context import UNKNOWN
@@ -25,7 +25,7 @@ from training.data.skills.written_agents import (
     part,
     slots_for,
 )
-from training.data.toolmaking import Listing, call_text
+from training.data.toolmaking import Listing
 from training.data.words import Words
 from training.data.written import Line, Slots, line_of, lines, maker, said, slots_of
 
@@ -296,7 +296,7 @@ def _one(w: Words, case: Case, chat: Chat, tools: list[Tool]) -> None:
         plain_turn(w, chat)
     call_turn(w, chat, case.tool)
     chat.result(case.text)
-    chat.answer(case.answer, "I take what was asked for from the result.")
+    chat.answer(case.answer, TAKEN)
 
 
 def result(w: Words) -> Example:
@@ -312,9 +312,9 @@ def result(w: Words) -> Example:
             request, answer = case.more[0]
             chat.user(request)
             key = next(iter(case.tool.arguments))
-            chat.calls([(case.tool.name, {key: request})], f"I search for it: {call_text(case.tool.name, {key: request})}.")  # fmt: skip
+            chat.calls([(case.tool.name, {key: request})])
             chat.result(case.text)
-            chat.answer(answer, "I take what was asked for from the result.")
+            chat.answer(answer, TAKEN)
         return chat.example("written_result", heldout=w.heldout)
     if x < 0.38:
         case = record(w) if w.chance(0.6) else rows(w)
@@ -348,10 +348,10 @@ def _several(w: Words, chat: Chat) -> None:
     chat.tools = Listing(w).specs(offered(w, tools, w.pick((0, 0, 1))))
     ends = [t.request if t.request[-1:] in ".?!" else t.request + w.pick((".", "?", "")) for t in tools]
     chat.user(w.pick((" ", " ", " ", "\n", " And: ", " Also: ")).join(ends))
-    chat.calls([(t.name, t.arguments) for t in tools], f"These are {len(tools)} calls.")
+    chat.calls([(t.name, t.arguments) for t in tools])
     for at in w.shuffled(range(len(cases))) if w.chance(0.2) else range(len(cases)):
         chat.result(cases[at].text, at)
-    chat.answer("\n".join(one.answer for one in cases), "All results are there. I report each.")
+    chat.answer("\n".join(one.answer for one in cases), TAKEN)
 
 
 __all__ = ["Case", "Slots", "record", "result", "rows", "searched"]

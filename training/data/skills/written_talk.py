@@ -51,7 +51,7 @@ _THOUGHTS = {"remarks": "The user just talks.", "luck_fun": "The user just talks
 
 def _thought(line: Line) -> str:
     if line.get("tools"):
-        return "There is no tool for this."
+        return "No tool does this."
     return _THOUGHTS.get(line["topic"], "This is small talk.")
 
 
