@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from training.data import by_skill
 from training.data.chain_parts import sources, uses
 from training.data.parameters import said_value
 from training.data.result_fields import fields, report
@@ -127,3 +128,31 @@ def test_the_splits_share_no_source_and_no_use():
         assert train
         assert heldout
         assert not train & heldout
+
+
+def test_where_tools_only_look_things_up_an_answer_follows_every_result():
+    from training.data.skills.composed_chains import lookups
+
+    for made in drawn(lookups, "train"):
+        roles = [message["role"] for message in made.messages if message["role"] != "system"]
+        assert "".join(role[0] for role in roles) == "uata" * (len(roles) // 4)
+        for _, call, result, answer in zip(*[iter(m for m in made.messages if m["role"] != "system")] * 4, strict=True):
+            assert len(call["tool_calls"]) == 1
+            assert said_in(answer["content"], result["content"])
+
+
+def said_in(answer, result):
+    """Whether the last words of an answer stand in the result."""
+    return bare(answer).rstrip(".").split(" is ")[-1] in bare(result)
+
+
+@pytest.mark.parametrize("skill", ["tool_one", "tool_parallel", "composed_chain", "written_chain", "written_clauses"])
+def test_the_same_words_are_thought_before_every_call(skill):
+    rng = random.Random(skill)
+    thought = 0
+    for _ in range(300):
+        for message in by_skill(skill, rng, "train").messages:
+            if message.get("tool_calls") and "reasoning" in message:
+                thought += 1
+                assert message["reasoning"].startswith(f"I call {message['tool_calls'][0]['function']['name']}(")
+    assert thought > 10

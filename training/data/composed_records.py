@@ -198,7 +198,7 @@ class ComposedLine:
         values: dict[str, Any] = {}
         for deed, one in events:
             values |= _values(deed, one, text)
-        return text, values
+        return text, {own: value for own, value in values.items() if own in self.data["fields"]}
 
 
 #: Sentences in which somebody is named once and everything stands in one sentence.

@@ -253,7 +253,7 @@ def _looked_up(w: Words, case: _Case) -> tuple[str, str]:
     return _found(w, case, asked=True)
 
 
-def _lookups(w: Words) -> Example:
+def lookups(w: Words) -> Example:
     """Tools that each look up one thing, and questions for one thing at a time: no result is taken on to another."""
     chat = chat_for(w, share=0.08)
     pairs: list[Pair] = []
@@ -290,7 +290,7 @@ def _lookups(w: Words) -> Example:
 def composed_chain(w: Words) -> Example:
     """Requests for two deeds, for the first of them, and for the second, over the same tools."""
     if w.chance(0.35):
-        return _lookups(w)
+        return lookups(w)
     chat = chat_for(w, share=0.08)
     pairs: list[Pair] = []
     for _ in range(w.pick((1, 1, 1, 2, 2))):
