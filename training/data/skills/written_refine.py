@@ -1,0 +1,87 @@
+"""An answer is there and new context comes that changes it, adds to it or does not help; written by hand."""
+
+from __future__ import annotations
+
+from training.data.example import Chat, Example
+from training.data.prompts import default, qa_messages
+from training.data.skills.context import UNKNOWN
+from training.data.skills.openings import chat_for, system_text
+from training.data.swap import Swap
+from training.data.words import Phrases, Words
+from training.data.written import Line, Slots, line_of, said
+
+_AREA = "refine"
+_PROMPTS = ("refine", "refine", "chat_refine", "chat_refine", "simple_context_refine", "condense_context_refine")
+_CHANGED = Phrases("The new context says otherwise.", "The answer is another one now.", "The context corrects it.")
+_ADDED = Phrases("The context adds something.", "There is one more.", "Both belong to the answer.")
+_KEPT = Phrases("The new context does not help.", "Nothing new about it.", "The old answer stays.")
+
+
+def _around(w: Words, line: Line, slots: Slots, told: str) -> str:
+    """A context in which something is told, now and then with what does not matter around it."""
+    beside = w.sample(line.among(w, line["irrelevant"]), w.pick((0, 0, 1, 1, 2)))
+    parts = [text for text in (slots.fill(text) for text in beside) if text != told]
+    parts.insert(w.between(0, len(parts)), told)
+    return w.pick((" ", " ", "\n")).join(part for part in parts if part)
+
+
+def _refined(w: Words, chat: Chat, line: Line) -> None:
+    slots = Slots(w, line.get("slots", {}))
+    at = w.between(0, len(line["old"]) - 1)
+    old, new = (line["old"][at].replace("{old}", f"{{{name}}}") for name in ("old", "new"))
+    before = slots.fill(old)
+    question = slots.fill(said(w, line.one(w, line["asks"])))
+    x = w.rng.random()
+    if x < 0.42:
+        context = _around(w, line, slots, slots.fill(line.one(w, line["changed"])))
+        answer, thought = slots.fill(new), w.say(_CHANGED)
+        if w.chance(0.3):
+            unknown = [UNKNOWN, *line.get("unknown", ())]
+            before, answer = slots.fill(w.pick(unknown)), str(slots.get("new"))
+    elif x < 0.62 and line.get("added"):
+        context = _around(w, line, slots, slots.fill(line.one(w, line["added"])))
+        answer, thought = slots.fill(line["merged"][at]), w.say(_ADDED)
+    else:
+        context = _around(w, line, slots, "" if w.chance(0.5) else slots.fill(line.one(w, line["irrelevant"])))
+        answer, thought = before, w.say(_KEPT)
+        if not context:
+            context = slots.fill(line.one(w, line["irrelevant"]))
+    other = Swap(w, "" if w.heldout else context, 0.0 if w.chance(0.5) else 0.3)
+    question, context, before, answer = (other(text) for text in (question, context, before, answer))
+    name = w.pick(_PROMPTS)
+    text = default(name).format(context_msg=context, query_str=question, existing_answer=before)
+    if name.endswith("context_refine") and not chat.messages:
+        chat.system(text)
+        text = question
+    elif name.endswith("context_refine"):
+        text = default("refine").format(context_msg=context, query_str=question, existing_answer=before)
+    chat.user(text)
+    chat.answer(answer, thought)
+
+
+def _asked(w: Words, chat: Chat, line: Line) -> None:
+    """A plain question on a context that names another value, too, or none."""
+    slots = Slots(w, line.get("slots", {}))
+    known = w.chance(0.75)
+    told = slots.fill(line.one(w, line["changed"])) if known else slots.fill(line.one(w, line["irrelevant"]))
+    context = _around(w, line, slots, told)
+    question = slots.fill(said(w, line.one(w, line["asks"])))
+    system, user = qa_messages(w, context, question)
+    if not chat.messages:
+        chat.system(system or system_text(w, 0.1))
+    elif system:
+        user = f"{system}\n\n{user}"
+    chat.user(user)
+    chat.answer(str(slots.get("new")) if known else UNKNOWN, w.say(_CHANGED if known else _KEPT))
+
+
+def written_refine(w: Words) -> Example:
+    """Answers to be refined, each with a context of its own; now and then a plain question on such a context."""
+    chat = chat_for(w, share=0.1)
+    for _ in range(1 if w.heldout else w.pick((1, 2, 3))):
+        line = line_of(w, _AREA)
+        if w.chance(0.2):
+            _asked(w, chat, line)
+        else:
+            _refined(w, chat, line)
+    return chat.example("written_refine", heldout=w.heldout)
