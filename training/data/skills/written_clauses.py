@@ -34,10 +34,21 @@ def keys_of(line: Line) -> frozenset[str]:
     return frozenset(key for key, _ in line["calls"])
 
 
+@lru_cache(maxsize=8192)
+def _near(keys: tuple[str, ...]) -> tuple[Line, ...]:
+    """The lines that call one of these tools."""
+    return tuple(line for line, called in _keyed() if called & set(keys))
+
+
+@lru_cache(maxsize=1)
+def _keyed() -> tuple[tuple[Line, frozenset[str]], ...]:
+    return tuple((line, keys_of(line)) for line in lines(_AREA))
+
+
 @lru_cache(maxsize=1)
 def _for_training() -> tuple[tuple[Line, frozenset[str]], ...]:
     """The lines for training, each with the tools that it calls."""
-    return tuple((line, keys_of(line)) for line in lines(_AREA) if not line.heldout)
+    return tuple((line, called) for line, called in _keyed() if not line.heldout)
 
 
 @lru_cache(maxsize=1024)
@@ -75,7 +86,7 @@ def _tools(w: Words, line: Line) -> dict[str, Tool]:
     """The tools of a line and of others that go with it, by key."""
     keys = list(dict.fromkeys(key for key, _ in line["calls"]))
     for _ in range(w.pick((0, 1, 2, 2, 3))):
-        near = [other for other in lines(_AREA) if keys_of(other) & set(keys)] if w.chance(0.6) else lines(_AREA)
+        near = _near(tuple(keys)) if w.chance(0.6) else lines(_AREA)
         more = [key for key in keys_of(w.pick(near)) if key not in keys]
         keys += sorted(more)[: _MOST_TOOLS - len(keys)]
     tools = {key: made_tool(w, catalogue()[key], {}) for key in keys}
