@@ -61,3 +61,8 @@ def test_a_tool_with_other_nouns_takes_the_arguments_of_its_schema() -> None:
             if parameter.name in tool.arguments:
                 jsonschema.validate(tool.arguments[parameter.name], parameter.schema)
     assert changed > 300
+
+
+def test_words_that_hold_a_sentence_together_stay() -> None:
+    text = "Nobody will be inside tomorrow, and everyone can still ask for something today."
+    assert Swap(words(3), text, 1.0)(text) == text

@@ -19,6 +19,8 @@ _KEPT = frozenset(
     father sister brother daughter husband wife friend couple family town city village country street house home price
     cost colour reason kind sort way one down back well round past fine light right left good each whole January February March April June July August September October November
     December Monday Tuesday Wednesday Thursday Friday Saturday Sunday
+    will can might being beyond inside outside till still maybe thanks thank hello nobody nothing something anything
+    everything everyone someone anyone yourself today tomorrow yesterday tonight fall
     """.split()
 )
 
