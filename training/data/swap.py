@@ -20,7 +20,8 @@ _KEPT = frozenset(
     cost colour reason kind sort way one down back well round past fine light right left good each whole January February March April June July August September October November
     December Monday Tuesday Wednesday Thursday Friday Saturday Sunday
     will can might being beyond inside outside till still maybe thanks thank hello nobody nothing something anything
-    everything everyone someone anyone yourself today tomorrow yesterday tonight fall
+    everything everyone someone anyone yourself today tomorrow yesterday tonight fall somebody everybody somewhere used late better early fast ahead
+    going working waiting running known thought possible available means former middle open closed full empty
     """.split()
 )
 
