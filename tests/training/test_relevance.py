@@ -62,7 +62,7 @@ def test_shared_words_mostly_decide_judgements_of_middle_difficulty(skill):
 @pytest.mark.parametrize("level", [EASY, MIDDLE])
 @pytest.mark.parametrize("skill", SKILLS)
 def test_half_of_the_judgements_are_yes_wherever_they_stand(skill, level):
-    documents = [judged(made) for made in drawn(skill, level, 150)]
+    documents = [judged(made) for made in drawn(skill, level, 300)]
     cases = [case for document in documents for case in document]
     assert 0.46 < sum(helps for _, _, helps in cases) / len(cases) < 0.54
     for at in range(6):
