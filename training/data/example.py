@@ -33,6 +33,7 @@ class Example:
 
 
 Call = tuple[str, dict[str, Any]]
+OBSERVATION = "Observation: "  # what LlamaIndex's ReAct agent writes before a result
 
 
 def call_text(name: str, arguments: dict[str, Any]) -> str:
@@ -62,9 +63,25 @@ class Chat:
         self.messages.append({"role": "user", "content": text})
 
     def answer(self, text: str, thought: str = "", *, train: bool = True, **check: Any) -> None:
-        """The assistant's text. `check` says how an answer in its place is judged; exact text unless it says more."""
+        """The assistant's text. `check` says how an answer in its place is judged; exact text unless it says more.
+
+        After results it is judged by what it says of them.
+        """
+        results = self._newest_results()
         self._assistant(text, thought, (), train)
-        self.check = {"kind": "text", "expected": text, **check}
+        self.check = {"kind": "text", "expected": text, **({"results": results} if results else {}), **check}
+
+    def _newest_results(self) -> list[str]:
+        """What tools have returned since the last turn, in messages of their own or as an agent's observation."""
+        out: list[str] = []
+        for message in reversed(self.messages):
+            if message["role"] == "tool":
+                out.insert(0, message["content"])
+            else:
+                if message["role"] == "user" and message["content"].startswith(OBSERVATION):
+                    out.append(message["content"].removeprefix(OBSERVATION))
+                break
+        return out
 
     def calls(self, calls: Sequence[Call], *, text: str = "", train: bool = True, **check: Any) -> None:
         """The assistant's calls, as pairs of a tool's name and its arguments.

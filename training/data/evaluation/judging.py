@@ -1,4 +1,4 @@
-"""Whether an answer is the expected one: exactly, letter by letter, call by call."""
+"""Whether an answer is the expected one: letter by letter, call by call, or by what it says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ds4_core.chat import ChatResult
+from training.data.evaluation.reports import reports
 
 _ACTION, _INPUT, _ANSWER = "\nAction: ", "\nAction Input: ", "\nAnswer: "
 
@@ -20,7 +21,8 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
             value), "react" (this action and input, or this answer), "holds" (a text with these words in it, whatever
             their case), "holds_all" (a text with each of these in it), "words" or "words_exact" (a text with one of each
             group of words in it, in any case or in this one), "react_words" (an agent's answer with them), "is" (one of
-            these texts, but for case, quotes and the end sign) or "speaks" (any text).
+            these texts, but for case, quotes and the end sign) or "speaks" (any text). A "text" or "react" check with
+            "results" is right by what the answer says of them (`reports`).
         result: What the model said.
     """
     kind, expected = check["kind"], check["expected"]
@@ -31,7 +33,12 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
     if kind == "json":
         return parsed(result.text) == (True, expected)
     if kind == "react":
-        return _react(result.text) == _react(expected)
+        does, wanted = _react(result.text), _react(expected)
+        if "results" in check and does[0] == wanted[0] == "answer" and isinstance(does[1], str):
+            return reports(does[1], wanted[1], check["results"])
+        return does == wanted
+    if kind == "text" and "results" in check:
+        return reports(result.text, expected, check["results"])
     if kind == "holds":
         return bool(expected.lower() in result.text.lower())
     if kind == "holds_all":

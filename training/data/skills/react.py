@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from training.data.example import Chat, Example
+from training.data.example import OBSERVATION, Chat, Example
 from training.data.parameters import Tool
 from training.data.prompts import default
 from training.data.results import Result, any_result
@@ -126,7 +126,7 @@ class _Turn:
 
     def observe(self, text: str) -> None:
         """What the tool returned."""
-        self._steps.append(f"Observation: {text}")
+        self._steps.append(f"{OBSERVATION}{text}")
         if not self._past:
             self._chat.user(self._steps[-1])
 
