@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from training.data.example import Chat, Example
+from training.data.example import OBSERVATION, Chat, Example
 from training.data.parameter_kinds import Parameter
 from training.data.parameters import Tool, cased, described, spoken
 from training.data.result_fields import FAILED, TAKEN
@@ -147,7 +147,7 @@ def as_react(
             chat.answer(past_action(tool), train=past_action(tool) == action(tool))
         if at == stop:
             return chat.example(skill, heldout=w.heldout)
-        chat.user(f"Observation: {text}")
+        chat.user(f"{OBSERVATION}{text}")
     chat.answer(f"{ENOUGH}\nAnswer: {answer}", kind="react")
     return chat.example(skill, heldout=w.heldout)
 
@@ -206,9 +206,9 @@ def chain(w: Words) -> Example:
 _EXCEPTIONS = ("ValueError", "KeyError", "TimeoutError", "RuntimeError", "ToolException", "HTTPError", "LookupError", "ToolError")  # fmt: skip
 
 
-def shaped_error(w: Words, message: str) -> str:
-    """A failure in one of the many shapes that tools and frameworks give it."""
-    x = w.between(0, 11)
+def shaped_error(w: Words, message: str, *, named: bool = False) -> str:
+    """A failure in one of the many shapes that tools and frameworks give it; `named`: that says it is one."""
+    x = w.between(0, 10 if named else 11)
     upper = message[0].upper() + message[1:]
     if x <= 2:
         return f"{w.pick(('Error', 'error', 'ERROR', 'Failed', 'Failure', 'Problem'))}: {message}"
@@ -253,7 +253,7 @@ def error(w: Words) -> Example:
     fix = w.pick(line["fixes"])
     dated = [own for own, text in line["args"].items() if isinstance(text, str) and text.endswith(":date}")]
     iso = ""
-    by_itself = w.chance(0.3)
+    by_itself = w.chance(0.2)
     if by_itself and dated and w.chance(0.6):
         fix = {"param": dated[0]}
         slots.values[line["args"][dated[0]][1:].partition(":")[0]], iso = _day(w)
@@ -272,7 +272,8 @@ def error(w: Words) -> Example:
         hints = next(hint for hint in lines("hints") if hint["kind"] == ("date" if iso else "value"))
         hint = w.pick(part(w, hints["says"]))
         message = hint.format(old=tool.arguments[key], new=new, key=spoken(key))
-        chat.result(shaped_error(w, message))
+        # Else any result with a new value would look like a reason to call again.
+        chat.result(shaped_error(w, message, named=True))
         chat.calls([(tool.name, again)])
     else:
         message = slots.fill(choose(w, line, line["errors"]))
