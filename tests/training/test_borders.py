@@ -91,6 +91,8 @@ def test_a_city_comes_whole_with_its_state_or_country_now_and_then() -> None:
 def test_a_value_with_and_in_it_is_the_only_one_of_its_kind(split: str) -> None:
     w = Words(random.Random(5), split)
     joined = {v for path in (HERE / "values").glob("*_joined.txt") for v in values(path.stem, split)}
+    written = "".join(path.read_text("utf-8") for path in (HERE / "tools").glob("*.jsonl"))
+    joined = {v for v in joined if v not in written}  # a line may say such a value itself
     for _ in range(400):
         calls, _ = calls_of_one(w)
         assert not any(str(v) in joined for call in calls for v in call.extra["own"].values())
