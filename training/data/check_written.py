@@ -1,4 +1,4 @@
-"""Checks the lines written by hand: kinds of slots, stray braces, and requests that leave an argument open.
+"""Checks the lines written by hand: kinds of slots, stray braces, requests that leave an argument open, records.
 
 python -m training.data.check_written
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from training.data.written import HERE, maker, parsed, slots_of, strings_of
+from training.data.records import AREA, specs_of
+from training.data.written import HERE, lines, maker, parsed, slots_of, strings_of
 
 
 def problems(area: str) -> list[str]:
@@ -55,11 +56,54 @@ def _tool_problems(tool: dict[str, Any]) -> list[str]:
     return out
 
 
+def _record_problems() -> list[str]:
+    out = []
+    for at, line in enumerate(lines(AREA), 1):
+        try:
+            specs = {spec.own: spec for spec in specs_of(tuple(line["fields"].items()))}
+        except ValueError as reason:
+            out.append(f"{at} {line['title'][0]}: {reason}")
+            continue
+        for wording in line["texts"]:
+            template, fixed = (wording, {}) if isinstance(wording, str) else wording
+            if unknown := set(fixed) - set(specs):
+                out.append(f"{at} {line['title'][0]}: {unknown} in {template[:60]!r}")
+                continue
+            if not (set(fixed) | set(slots_of(template))) & set(specs):
+                out.append(f"{at} {line['title'][0]}: tells nothing: {template[:60]!r}")
+            for own, value in fixed.items():
+                if not _right(specs[own].schema, value):
+                    out.append(f"{at} {line['title'][0]}: {own}={value!r} in {template[:60]!r}")
+    return out
+
+
+def _right(schema: dict[str, Any], value: Any) -> bool:
+    kind = schema["type"]
+    if value is None:
+        return True
+    if isinstance(value, str) and value.startswith("{") and value.endswith("}") and kind != "object":
+        return bool(kind != "boolean")
+    if kind == "array":
+        return isinstance(value, list) and all(_right(schema["items"], item) for item in value)
+    if kind == "object":
+        inner = schema["properties"]
+        if not isinstance(value, dict) or value.keys() != inner.keys():
+            return False
+        return all(_right(inner[k], v) for k, v in value.items())
+    if "enum" in schema:
+        return bool(value in schema["enum"])
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind == "string":
+        return isinstance(value, str)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def main() -> None:
     """Checks every area and prints what is wrong."""
     for folder in sorted(HERE.iterdir()):
         if folder.is_dir() and folder.name != "values":
-            found = problems(folder.name)
+            found = problems(folder.name) + (_record_problems() if folder.name == AREA else [])
             n = sum(1 for path in folder.glob("*.jsonl") for _ in path.open(encoding="utf-8"))
             print(f"{folder.name}: {n} lines, {len(found)} problems")
             for text in found[:40]:
