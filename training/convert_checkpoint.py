@@ -204,7 +204,12 @@ def closest_q8_0(values: Array) -> Array:
 
     Args:
         values: [..., n], n a multiple of 32.
+
+    Raises:
+        ValueError: A weight is no number, or infinite, or too large for a scale of 16 bit.
     """
+    if not np.abs(values).max(initial=0.0) < 112.0 * 65504.0:
+        raise ValueError("a matrix has a weight that is no number, infinite or beyond 7e6: it can not be Q8_0")
     rows = np.ascontiguousarray(values, dtype=np.float32).reshape(-1, 32)
     largest = np.abs(rows).max(axis=1)
     error = np.full(len(rows), np.inf, np.float32)

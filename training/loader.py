@@ -23,6 +23,8 @@ from training.packing import Document, Packed, Packer, pack
 ROWS = 4  # rows that a worker packs at a time
 READY = 64  # batches that may wait for the GPU
 KEPT = 1024  # parts that may come again
+MOST_AGAIN = 8 * KEPT  # parts may come again without a new one between them
+PATIENCE_S = 120.0  # for the first ones
 MOST_FAILED = 10  # a worker gives up at so many conversations that fail, or one in a thousand, whichever is more
 
 
@@ -46,7 +48,7 @@ def _work(out: Any, path: Path, n_token: int, name: str, short: Any, first: Any)
             traceback.print_exc()
             failed += 1
             if failed >= max(MOST_FAILED, n / 1000):
-                out.put(reason)
+                out.put(RuntimeError(f"a worker gave up after {failed} conversations: {reason!r}"))
                 raise
             continue
         if len(made.ids) > n_token:
@@ -57,9 +59,13 @@ def _work(out: Any, path: Path, n_token: int, name: str, short: Any, first: Any)
 
 
 def _pour(rows: Any, ready: queue.Queue[Any]) -> None:
-    """Takes what comes out of the pipe, so that it is there when asked for."""
+    """Takes what comes out of the pipe, so that it is there when asked for; what can not be read ends it."""
     while True:
-        ready.put(rows.get())
+        try:
+            ready.put(rows.get())
+        except Exception as reason:  # noqa: BLE001 - the reader raises it
+            ready.put(reason)
+            return
 
 
 class Replay:
@@ -72,22 +78,28 @@ class Replay:
     def __init__(self, items: Any, n_kept: int, seed: str) -> None:
         """`n_kept`: waits until it has seen so many, then repeats one of the older half of the last so many."""
         self._items, self._kept, self._rng = items, deque[Any](maxlen=n_kept), random.Random(seed)
-        self.n_again = 0
+        self.n_again = self._n_in_row = 0
 
     def get(self) -> Any:
         """The next item.
 
         Raises:
             Exception: It came out of the queue.
+            RuntimeError: Nothing has come for two minutes, or only repeats for minutes.
         """
         n_kept = self._kept.maxlen or 0
+        first = len(self._kept) < n_kept
         try:
-            item = self._items.get(block=len(self._kept) < n_kept)
+            item = self._items.get(block=first, timeout=PATIENCE_S if first else None)
         except queue.Empty:
             self.n_again += 1
+            self._n_in_row += 1
+            if first or self._n_in_row > MOST_AGAIN:
+                raise RuntimeError("no new rows for a long time: the workers have ended or hang") from None
             return self._kept[self._rng.randrange(-(-n_kept // 2))]
         if isinstance(item, Exception):
             raise item
+        self._n_in_row = 0
         self._kept.append(item)
         return item
 

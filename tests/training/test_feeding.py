@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
+from training import loader  # noqa: E402
 from training.arena import Arena  # noqa: E402
 from training.config import BLOCK, ModelConfig, TrainConfig  # noqa: E402
 from training.loader import Replay, ahead  # noqa: E402
@@ -65,6 +66,27 @@ def test_what_a_queue_does_not_have_in_time_comes_again_and_new_items_come_once(
     items.put(ValueError("broken"))
     assert source.get() == 6
     with pytest.raises(ValueError, match="broken"):
+        source.get()
+
+
+def test_rows_that_do_not_come_are_an_error_and_so_is_what_can_not_be_read(monkeypatch) -> None:
+    monkeypatch.setattr(loader, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(loader, "MOST_AGAIN", 5)
+    items: queue.Queue[int] = queue.Queue()
+    source = Replay(items, 1, "s")
+    with pytest.raises(RuntimeError, match="no new rows"):
+        source.get()
+    items.put(7)
+    assert [source.get() for _ in range(6)] == [7] * 6
+    with pytest.raises(RuntimeError, match="no new rows"):
+        source.get()
+
+    class Broken:
+        def get(self) -> int:
+            raise OSError("the pipe is gone")
+
+    loader._pour(Broken(), items)
+    with pytest.raises(OSError, match="the pipe is gone"):
         source.get()
 
 

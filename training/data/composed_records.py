@@ -14,7 +14,7 @@ from training.data.composed_words import Frame, Verb
 from training.data.words import Words, capitalized
 
 _OR = frozenset("inspect direct edit collect visit translate donate invent conduct illustrate decorate operate".split())
-_DETERMINER = re.compile(r"^(?:the|an?|some) ")
+_DETERMINER = re.compile(r"^(?:the|an?(?! few )|some) ")
 _AIM = re.compile(r"^(?:in order|so as) (?=to )")
 _PLACE = re.compile(r"^(?:in|at|on) (?!front |between )(?:the |an? )?")
 #: Kinds of nouns that people call so; anything else is a thing.
@@ -23,6 +23,8 @@ _CALLED = frozenset(
 ) | {"firm", "group"}
 #: What is told as it stands; of anything else the article is left out.
 _WHOLE = frozenset(("reason", "purpose", "when", "manner", "duration", "price"))
+#: Places whose preposition tells something: in the shadow of the tower, on the way from Rome to Oslo.
+_RELATED = re.compile(r" (?:of|from|to|between) ")
 _KINDS_OF_TIME = {"year": "year", "month": "month", "day": "day", "date": "date", "clock": "time"}
 _TO = {
     "to": ("to", "recipient", "receiver", "to_whom"),
@@ -145,7 +147,7 @@ def _values(deed: _Deed, one: Event, text: str) -> dict[str, Any]:
             role = _time_role(part)
         elif role == "phrase":
             role = _phrase_role(part.preposition, part.kind)
-        elif role == "place":
+        elif role == "place" and not _RELATED.search(bare):
             bare = _PLACE.sub("", bare)
         found.append((role, bare))
     out: dict[str, Any] = {}
@@ -191,6 +193,8 @@ class ComposedLine:
             events.append((deed, one))
         if len(self.deeds) == 1 and self.deeds[0].own and w.chance(0.6):
             other = c.event()
+            while any(other.frame.near(deed.frame) for deed in self.deeds):
+                other = c.event()
             c.tell(c.active(other), other)
             if w.chance(0.5):
                 c.sentences.reverse()

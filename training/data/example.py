@@ -68,8 +68,11 @@ class Chat:
         After results it is judged by what it says of them.
         """
         results = self._newest_results()
+        asked = next((m["content"] for m in reversed(self.messages) if m["role"] == "user"), "")
         self._assistant(text, thought, (), train)
-        self.check = {"kind": "text", "expected": text, **({"results": results} if results else {}), **check}
+        self.check = {"kind": "text", "expected": text, **check}
+        if results:
+            self.check |= {"results": results, "asked": asked}
 
     def _newest_results(self) -> list[str]:
         """What tools have returned since the last turn, in messages of their own or as an agent's observation."""

@@ -231,7 +231,8 @@ def _shape(w: Words, plain: bool) -> Shape:
     n = len(known) if w.chance(0.5) else w.between(1, len(known))
     chosen = w.sample(known, n)
     for spec in usable:
-        if spec.own not in values and w.chance(0.015 if isinstance(line, ComposedLine) else 0.09):
+        # What a composed text does not tell by one name it may tell by another: "when" beside "year".
+        if spec.own not in values and not isinstance(line, ComposedLine) and w.chance(0.09):
             chosen.append(spec)
     order = {spec.own: at for at, spec in enumerate(all_specs)}
     chosen = w.shuffled(chosen) if w.chance(0.35) else sorted(chosen, key=lambda spec: order[spec.own])

@@ -89,6 +89,11 @@ class Field:
         return w.ask(ASKED, k=self.label, K=capitalized(self.label))
 
 
+def about(answer: str) -> str:
+    """What is thought before an answer about a result."""
+    return FAILED if answer.startswith("The tool failed") else TAKEN
+
+
 @lru_cache(maxsize=2)
 def _kinds(split: str) -> dict[str, tuple[Kind, ...]]:
     out: dict[str, list[Kind]] = {"t": [], "p": []}

@@ -68,4 +68,7 @@ def swapped_record(w: Words, line: Line) -> Line:
     kept = {word.rstrip("s") for word in WORD.findall(fields)}
     said = sorted({word for word in WORD.findall(_said_by(texts).lower()) if word.rstrip("s") not in kept})
     swap = Swap(w, " ".join(said), 0.6)
-    return Line({**line.data, "texts": [_in_templates(swap, text) for text in texts]}, "", whole=True)
+    judged = {own for own, spec in line["fields"].items() if "enum(" in spec or spec.startswith("boolean")}
+    said_so = [isinstance(text, list) and bool(judged & set(text[1])) for text in texts]  # by any of its words
+    changed = [text if stays else _in_templates(swap, text) for text, stays in zip(texts, said_so, strict=True)]
+    return Line({**line.data, "texts": changed}, "", whole=True)

@@ -35,10 +35,10 @@ def is_right(check: dict[str, Any], result: ChatResult) -> bool:
     if kind == "react":
         does, wanted = _react(result.text), _react(expected)
         if "results" in check and does[0] == wanted[0] == "answer" and isinstance(does[1], str):
-            return reports(does[1], wanted[1], check["results"])
+            return reports(does[1], wanted[1], check["results"], check["asked"])
         return does == wanted
     if kind == "text" and "results" in check:
-        return reports(result.text, expected, check["results"])
+        return reports(result.text, expected, check["results"], check["asked"])
     if kind == "holds":
         return bool(expected.lower() in result.text.lower())
     if kind == "holds_all":

@@ -7,7 +7,7 @@ from typing import Any
 from training.data.composed_tools import composed_tools
 from training.data.example import Chat, Example
 from training.data.parameters import Tool
-from training.data.result_fields import TAKEN
+from training.data.result_fields import about
 from training.data.skills.openings import chat_for, plain_turn, small_talk_turn, system_text
 from training.data.toolmaking import (
     Listing,
@@ -37,7 +37,7 @@ def result_turn(w: Words, chat: Chat, tool: Tool, *, failed: bool | None = None)
     """A result of the newest call, one of `tool`, and the answer about it."""
     result = tool_result(w, tool, failed=failed)
     chat.result(result.text)
-    chat.answer(result.answer, TAKEN)
+    chat.answer(result.answer, about(result.answer))
 
 
 def _history(w: Words, chat: Chat, tools: list[Tool]) -> None:

@@ -14,6 +14,8 @@ _AREA = "refine"
 _PROMPTS = ("refine", "refine", "chat_refine", "chat_refine", "simple_context_refine", "condense_context_refine")
 _CHANGED = Phrases("The new context says otherwise.", "The answer is another one now.", "The context corrects it.")
 _ADDED = Phrases("The context adds something.", "There is one more.", "Both belong to the answer.")
+_READ = Phrases("The context says it.", "I read it in the context.", "It stands in the text.")
+_SILENT = Phrases("The text does not say it.", "There is nothing about it in the context.", "I can not find it there.")
 _KEPT = Phrases("The new context does not help.", "Nothing new about it.", "The old answer stays.")
 
 
@@ -72,7 +74,7 @@ def _asked(w: Words, chat: Chat, line: Line) -> None:
     elif system:
         user = f"{system}\n\n{user}"
     chat.user(user)
-    chat.answer(str(slots.get("new")) if known else UNKNOWN, w.say(_CHANGED if known else _KEPT))
+    chat.answer(str(slots.get("new")) if known else UNKNOWN, w.say(_READ if known else _SILENT))
 
 
 def written_refine(w: Words) -> Example:
