@@ -62,7 +62,9 @@ def test_what_the_request_named_may_be_said_again():
 
 
 def test_an_answer_from_a_passage_is_its_very_words():
-    passage = ["The line was built by students who cleared the tracks with shovels long ago, and still it runs."]
+    passage = [
+        "The line was built by students. They cleared the tracks with shovels, and it still runs on every Sunday in May."
+    ]
     assert reports("students", "students", passage)
     assert not reports(passage[0], "students", passage)
 
