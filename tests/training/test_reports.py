@@ -63,7 +63,7 @@ def test_what_the_request_named_may_be_said_again():
 
 def test_an_answer_from_a_passage_is_its_very_words():
     passage = [
-        "The line was built by students. They cleared the tracks with shovels, and it still runs on every Sunday in May."
+        "The line was built by students. They cleared the tracks with shovels, and it still runs each Sunday in May."
     ]
     assert reports("students", "students", passage)
     assert not reports(passage[0], "students", passage)
