@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -163,12 +163,17 @@ def fields(w: Words, who: str, n: int, *, made_up: float = 0.35, truths: bool = 
 
 def _field(w: Words, kind: Kind) -> Field:
     name = kind.names[0] if w.chance(0.65) else w.pick(kind.names)
-    label = spoken(kind.names[0] if name.rpartition("_")[2] in _NO_NOUNS else name)
+    label = spoken(named(name, kind.names))
     value = kind.make(w)
     if isinstance(value, bool):
         return Field(name, label, value, f"It is {'' if value else 'not '}{kind.sentence}.", kind.asks, kind.sentence)
     sentence = (kind.sentence or f"The {label} is {{v}}.").replace("{v}", said_value(value))
     return Field(name, label, value, sentence, kind.asks)
+
+
+def named(name: str, names: Sequence[str]) -> str:
+    """A field's name, or for one that is no noun, as "arrives_on", the first of its kind's that is one."""
+    return next((one for one in (name, *names) if one.rpartition("_")[2] not in _NO_NOUNS), name)
 
 
 def again(w: Words, kinds_of: list[Field], who: str) -> list[Field]:

@@ -8,7 +8,7 @@ from typing import Any
 from training.data.chain_parts import Pair, Use, by_value, composed_pair, pronoun, written_pair
 from training.data.example import Chat, Example
 from training.data.parameters import Tool, said_value, spoken
-from training.data.result_fields import TAKEN, Field, fields, report
+from training.data.result_fields import TAKEN, Field, fields, named, report
 from training.data.results import DONE_ANSWER, NOTHING_ANSWER, done_result, scalar_result
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.written_agents import as_react, distinct_names, offered
@@ -135,7 +135,7 @@ def _only(w: Words, case: _Case, *, asked: bool) -> str:
 def _found(w: Words, case: _Case, *, asked: bool = False) -> tuple[str, str]:
     """What the first tool returns, and the answer about it; `asked`: about the value alone."""
     x = w.rng.random()
-    label = spoken(case.pair.key)
+    label = spoken(named(case.pair.key, case.pair.source.keys))
     if x < 0.16:
         return said_value(case.value), f"The result is {said_value(case.value)}."
     key = Field(case.pair.key, label, case.value, "", None)
@@ -248,7 +248,7 @@ def _looked_up(w: Words, case: _Case) -> tuple[str, str]:
         sentence = f"{capitalized(case.what)} is {said_value(case.value)}."
         return sentence if w.chance(0.8) else sentence[:-1], sentence
     if w.chance(0.3):
-        key = Field(case.pair.key, spoken(case.pair.key), case.value, "", None)
+        key = Field(case.pair.key, spoken(named(case.pair.key, case.pair.source.keys)), case.value, "", None)
         return shown(w, {key.name: case.value}), key.answer
     return _found(w, case, asked=True)
 
