@@ -225,6 +225,10 @@ def closest_q8_0(values: Array) -> Array:
     return blocks.reshape(*values.shape[:-1], -1)
 
 
+def _encoded(values: Array, qtype: QT) -> Array:
+    return closest_q8_0(values) if qtype == QT.Q8_0 else encode(values, qtype)
+
+
 def convert(checkpoint_dir: Path, out: Path, name: str, types_of: Mapping[str, QT] = TYPES) -> None:
     """Reads every .safetensors in a folder and writes `out`.
 
@@ -253,11 +257,7 @@ def convert(checkpoint_dir: Path, out: Path, name: str, types_of: Mapping[str, Q
     for s in specs:
         if s.shape[-1] % gguf.GGML_QUANT_SIZES[types[s.name]][0]:
             types[s.name] = QT.F16
-    data = {
-        s.name: (closest_q8_0(made) if types[s.name] == QT.Q8_0 else encode(made, types[s.name]))
-        for s in specs
-        for made in (tensor(checkpoint, s),)
-    }
+    data = {s.name: _encoded(tensor(checkpoint, s), types[s.name]) for s in specs}
     facts = {
         "description": "A tiny demonstration model of the DeepSeek V4 architecture, trained on synthetic text. "
         "Not DeepSeek's weights."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 
@@ -67,31 +68,27 @@ class Chat:
 
         After results it is judged by what it says of them.
         """
-        results = self._newest_results()
-        asked = next((m["content"] for m in reversed(self.messages) if m["role"] == "user"), "")
+        if results := self._newest_results():
+            asked = next((m["content"] for m in reversed(self.messages) if m["role"] == "user"), "")
+            check = {"results": results, "asked": asked, **check}
         self._assistant(text, thought, (), train)
         self.check = {"kind": "text", "expected": text, **check}
-        if results:
-            self.check |= {"results": results, "asked": asked}
 
     def _newest_results(self) -> list[str]:
         """What tools have returned since the last turn, in messages of their own or as an agent's observation."""
-        out: list[str] = []
-        for message in reversed(self.messages):
-            if message["role"] == "tool":
-                out.insert(0, message["content"])
-            else:
-                if message["role"] == "user" and message["content"].startswith(OBSERVATION):
-                    out.append(message["content"].removeprefix(OBSERVATION))
-                break
-        return out
+        newest = self.messages[-1:]
+        if newest and newest[0]["role"] == "user" and newest[0]["content"].startswith(OBSERVATION):
+            return [newest[0]["content"].removeprefix(OBSERVATION)]
+        returned = takewhile(lambda message: message["role"] == "tool", reversed(self.messages))
+        return [message["content"] for message in returned][::-1]
 
     def calls(self, calls: Sequence[Call], *, text: str = "", train: bool = True, **check: Any) -> None:
         """The assistant's calls, as pairs of a tool's name and its arguments.
 
         What is thought before is always the same words: of several openings the likeliest would win, not what is right.
         """
-        self._assistant(text, f"I call {'; '.join(call_text(*call) for call in calls)}.", calls, train)
+        thought = f"I call {'; '.join(call_text(*call) for call in calls)}." if self.thinking else ""
+        self._assistant(text, thought, calls, train)
         self.check = {"kind": "calls", "expected": [list(call) for call in calls], **check}
 
     def result(self, text: str, which: int = 0) -> None:

@@ -24,7 +24,7 @@ from training.data.evaluation.outside_lines import (
     tool_lines,
     words_of,
 )
-from training.data.example import Chat, Example
+from training.data.example import OBSERVATION, Chat, Example
 from training.data.prompts import default
 from training.data.words import Words
 from training.data.written import slots_of
@@ -274,7 +274,7 @@ def react_result(line: dict[str, Any], w: Words) -> Example:
     chat.user(slots.fill(line["user"]))
     chat.answer(_action(name, slots.value(arguments)), train=False)
     value = slots.value(result)
-    chat.user("Observation: " + _returned(value))
+    chat.user(OBSERVATION + _returned(value))
     if then:
         expected = _action(then[0][0], slots.value(then[0][1]))
         return _finished(chat, "outside_react_step", {"kind": "react", "expected": expected})

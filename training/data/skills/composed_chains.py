@@ -79,6 +79,11 @@ class _Case:
     keys: tuple[str, ...]
     more: Any
 
+    @property
+    def label(self) -> str:
+        """What is found, as people call it."""
+        return spoken(named(self.pair.key, self.pair.source.keys))
+
     def first(self) -> Tool:
         """The call that finds."""
         return replace(self.pair.finder, arguments={self.pair.subject_key: self.subject})
@@ -135,7 +140,7 @@ def _only(w: Words, case: _Case, *, asked: bool) -> str:
 def _found(w: Words, case: _Case, *, asked: bool = False) -> tuple[str, str]:
     """What the first tool returns, and the answer about it; `asked`: about the value alone."""
     x = w.rng.random()
-    label = spoken(named(case.pair.key, case.pair.source.keys))
+    label = case.label
     if x < 0.16:
         return said_value(case.value), f"The result is {said_value(case.value)}."
     key = Field(case.pair.key, label, case.value, "", None)
@@ -248,7 +253,7 @@ def _looked_up(w: Words, case: _Case) -> tuple[str, str]:
         sentence = f"{capitalized(case.what)} is {said_value(case.value)}."
         return sentence if w.chance(0.8) else sentence[:-1], sentence
     if w.chance(0.3):
-        key = Field(case.pair.key, spoken(named(case.pair.key, case.pair.source.keys)), case.value, "", None)
+        key = Field(case.pair.key, case.label, case.value, "", None)
         return shown(w, {key.name: case.value}), key.answer
     return _found(w, case, asked=True)
 
@@ -269,11 +274,11 @@ def lookups(w: Words) -> Example:
         tools = [_bare(tool) for tool in tools]
     chat.system(system_text(w, 0.2))
     chat.tools = Listing(w).specs(w.shuffled(tools))
-    last: _Case | None = None
+    last: Pair | None = None
     for _ in range(1 if w.heldout else w.pick((3, 4, 4, 5, 6))):
-        case = _case(w, w.pick(pairs))
-        if last is not None and w.chance(0.25):
-            case = _case(w, last.pair)
+        again = last if last is not None and w.chance(0.25) else None
+        case = _case(w, again or w.pick(pairs))
+        if again is not None:
             request = _kept(w, _ANOTHER, case.subject, n=case.subject)
         else:
             request = _opened(w, chat, _only(w, case, asked=w.chance(0.75)))
@@ -283,7 +288,7 @@ def lookups(w: Words) -> Example:
         text, answer = _looked_up(w, case)
         chat.result(text)
         chat.answer(answer, TAKEN)
-        last = case
+        last = case.pair
     return chat.example("composed_chain", heldout=w.heldout)
 
 

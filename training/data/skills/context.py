@@ -15,12 +15,16 @@ from training.data.words import Phrases, Words, capitalized
 #: What is said when a context does not hold the answer.
 UNKNOWN = "I don't know."
 _SAYS = Phrases('The text says: "{e}"', "I read: {e}", "It says: {e}", "The context has this: {e}")
-_SILENT = Phrases(
+#: What is thought then.
+SILENT = Phrases(
     "The text does not say it.",
     "There is nothing about it in the context.",
     "I can not find it in the text.",
     "The context does not answer this.",
 )
+
+
+_REFINE_PROMPTS = ("refine", "refine", "chat_refine", "chat_refine", "simple_context_refine", "condense_context_refine")
 
 
 def found_thought(w: Words, question: Question) -> str:
@@ -50,7 +54,7 @@ def ask(
     del chat
     questions = distinct(read.questions)
     if question is not None or not questions or w.chance(unknown_share):
-        return question or unanswerable(w, read), UNKNOWN, w.say(_SILENT)
+        return question or unanswerable(w, read), UNKNOWN, w.say(SILENT)
     one = w.pick(questions)
     return _less_exact(w, one, read), one.answer, found_thought(w, one)
 
@@ -94,6 +98,18 @@ def refusal(w: Words) -> Example:
     return _qa(w, "context_unknown", w.pick((1, 2, 3, 4, 5, 6, 8, 10)), 1.0)
 
 
+def ask_to_refine(w: Words, chat: Chat, context: str, question: str, old: str) -> None:
+    """One of LlamaIndex's prompts to refine an existing answer; those of its chat engines only begin a conversation."""
+    name = w.pick(_REFINE_PROMPTS)
+    of_chat = name.endswith("context_refine")
+    if of_chat and chat.messages:
+        name, of_chat = "refine", False
+    text = default(name).format(context_msg=context, query_str=question, existing_answer=old)
+    if of_chat:
+        chat.system(text)
+    chat.user(question if of_chat else text)
+
+
 def refine(w: Words) -> Example:
     """An answer is there and new context comes: the new answer where it holds one, else the old one again."""
     chat = chat_for(w, share=0.1)
@@ -114,19 +130,12 @@ def refine(w: Words) -> Example:
             )
         )
     else:
-        question, thought = unanswerable(w, read), w.say(_SILENT)
+        question, thought = unanswerable(w, read), w.say(SILENT)
         old = w.pick(
             (UNKNOWN, w.person(), w.city(), w.word(), str(w.integer()), w.phrase(), w.sentence(), w.company(), w.date())
         )
     answer = one.answer if useful else old
-    name = w.pick(
-        ("refine", "refine", "chat_refine", "chat_refine", "simple_context_refine", "condense_context_refine")
-    )
-    text = default(name).format(context_msg=context, query_str=question, existing_answer=old)
-    if name.endswith("context_refine"):
-        chat.system(text)
-        text = question
-    chat.user(text)
+    ask_to_refine(w, chat, context, question, old)
     chat.answer(answer, thought)
     return chat.example("refine", heldout=w.heldout)
 
@@ -167,7 +176,7 @@ def long_document(w: Words, *, low: int = 2300, high: int = 8800) -> Example:
     for one_more in asked[1:]:
         if w.chance(0.1):
             chat.user(unanswerable(w, read))
-            chat.answer(UNKNOWN, w.say(_SILENT))
+            chat.answer(UNKNOWN, w.say(SILENT))
             continue
         chat.user(w.ask(_ASKS, q=one_more.text))
         chat.answer(one_more.answer, found_thought(w, one_more))

@@ -23,9 +23,9 @@ from training.data.passages import (
     source_of,
     split,
 )
-from training.data.prompts import default, qa_messages
+from training.data.prompts import qa_messages
 from training.data.prose_parts import Question
-from training.data.skills.context import UNKNOWN, found_thought
+from training.data.skills.context import SILENT, UNKNOWN, ask_to_refine, found_thought
 from training.data.skills.judging import judgements
 from training.data.skills.matching import HARD, level_of, matched
 from training.data.skills.openings import chat_for, system_text
@@ -37,12 +37,6 @@ from training.data.written import Line, Slots, line_of, lines, said
 
 _REFUSALS = 0.1
 
-_SILENT = Phrases(
-    "The text does not say it.",
-    "There is nothing about it in the context.",
-    "I can not find it in the text.",
-    "The context does not answer this.",
-)
 FURTHER = Phrases(
     *("{q}", "{q}", "{q}", "{q}", "{q}", "{q}", "And: {q}", "Next question. {q}", "Now this: {q}", "One more: {q}"),
     *("I also want to know: {q}", "Thanks. {q}", "Good. {q}", "OK, and this? {q}", "Fine. Then tell me: {q}"),
@@ -64,7 +58,7 @@ def answered(w: Words, chat: Chat, one: Reading, question: Question) -> None:
 
 def refused(w: Words, chat: Chat) -> None:
     """The answer to a question that the context does not answer."""
-    chat.answer(UNKNOWN, w.say(_SILENT))
+    chat.answer(UNKNOWN, w.say(SILENT))
 
 
 def _unanswerable(w: Words, ones: Sequence[Reading]) -> str:
@@ -271,7 +265,6 @@ _NOT_YET = (
     *(UNKNOWN, UNKNOWN, UNKNOWN, "It is not mentioned.", "The context does not say.", "Empty Response"),
     *("The text does not tell.", "There is no information about that.", "Not stated in the context."),
 )
-_REFINE_PROMPTS = ("refine", "refine", "chat_refine", "chat_refine", "simple_context_refine", "condense_context_refine")
 
 
 def read_refine(w: Words) -> Example:
@@ -290,16 +283,11 @@ def read_refine(w: Words) -> Example:
         old = question.answer if w.chance(0.75) else w.pick(_NOT_YET)
     if w.chance(0.25):
         context = headed(w, [(one.topic if useful else other.topic, context)])
-    name = w.pick(_REFINE_PROMPTS)
-    text = default(name).format(context_msg=context, query_str=question.text, existing_answer=old)
-    if name.endswith("context_refine"):
-        chat.system(text)
-        text = question.text
-    chat.user(text)
+    ask_to_refine(w, chat, context, question.text, old)
     if useful:
         answered(w, chat, one, question)
     else:
-        chat.answer(old, w.say(_SILENT))
+        chat.answer(old, w.say(SILENT))
     return chat.example("read_refine", heldout=w.heldout)
 
 

@@ -463,10 +463,10 @@ def structured_end(w: Words) -> Example:
     chat.user(wanted.request)
     chat.calls([(wanted.name, wanted.arguments)], train=not w.heldout)
     chat.result(dumped(w, fields) if w.chance(0.7) else report(fields))
-    thought = "I have what I need for the answer."
     if as_tool:
         chat.calls([(title, answer)])
     else:
+        thought = "I have what I need for the answer."
         chat.answer(json.dumps(answer, ensure_ascii=False), thought, kind="json", expected=answer)
     return chat.example("result_structured", heldout=w.heldout)
 

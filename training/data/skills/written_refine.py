@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from training.data.example import Chat, Example
-from training.data.prompts import default, qa_messages
-from training.data.skills.context import UNKNOWN
+from training.data.prompts import qa_messages
+from training.data.skills.context import SILENT, UNKNOWN, ask_to_refine
 from training.data.skills.openings import chat_for, system_text
 from training.data.swap import Swap
 from training.data.words import Phrases, Words
 from training.data.written import Line, Slots, line_of, said
 
 _AREA = "refine"
-_PROMPTS = ("refine", "refine", "chat_refine", "chat_refine", "simple_context_refine", "condense_context_refine")
 _CHANGED = Phrases("The new context says otherwise.", "The answer is another one now.", "The context corrects it.")
 _ADDED = Phrases("The context adds something.", "There is one more.", "Both belong to the answer.")
 _READ = Phrases("The context says it.", "I read it in the context.", "It stands in the text.")
-_SILENT = Phrases("The text does not say it.", "There is nothing about it in the context.", "I can not find it there.")
 _KEPT = Phrases("The new context does not help.", "Nothing new about it.", "The old answer stays.")
 
 
@@ -24,7 +22,7 @@ def _around(w: Words, line: Line, slots: Slots, told: str) -> str:
     beside = w.sample(line.among(w, line["irrelevant"]), w.pick((0, 0, 1, 1, 2)))
     parts = [text for text in (slots.fill(text) for text in beside) if text != told]
     parts.insert(w.between(0, len(parts)), told)
-    return w.pick((" ", " ", "\n")).join(part for part in parts if part)
+    return w.pick((" ", " ", "\n")).join(parts)
 
 
 def _refined(w: Words, chat: Chat, line: Line) -> None:
@@ -44,20 +42,11 @@ def _refined(w: Words, chat: Chat, line: Line) -> None:
         context = _around(w, line, slots, slots.fill(line.one(w, line["added"])))
         answer, thought = slots.fill(line["merged"][at]), w.say(_ADDED)
     else:
-        context = _around(w, line, slots, "" if w.chance(0.5) else slots.fill(line.one(w, line["irrelevant"])))
+        context = _around(w, line, slots, slots.fill(line.one(w, line["irrelevant"])))
         answer, thought = before, w.say(_KEPT)
-        if not context:
-            context = slots.fill(line.one(w, line["irrelevant"]))
     other = Swap(w, "" if w.heldout else context, 0.0 if w.chance(0.5) else 0.3)
     question, context, before, answer = (other(text) for text in (question, context, before, answer))
-    name = w.pick(_PROMPTS)
-    text = default(name).format(context_msg=context, query_str=question, existing_answer=before)
-    if name.endswith("context_refine") and not chat.messages:
-        chat.system(text)
-        text = question
-    elif name.endswith("context_refine"):
-        text = default("refine").format(context_msg=context, query_str=question, existing_answer=before)
-    chat.user(text)
+    ask_to_refine(w, chat, context, question, before)
     chat.answer(answer, thought)
 
 
@@ -74,7 +63,7 @@ def _asked(w: Words, chat: Chat, line: Line) -> None:
     elif system:
         user = f"{system}\n\n{user}"
     chat.user(user)
-    chat.answer(str(slots.get("new")) if known else UNKNOWN, w.say(_READ if known else _SILENT))
+    chat.answer(str(slots.get("new")) if known else UNKNOWN, w.say(_READ if known else SILENT))
 
 
 def written_refine(w: Words) -> Example:
