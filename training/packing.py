@@ -10,14 +10,15 @@ from itertools import groupby
 import numpy as np
 
 from training.config import BLOCK
+from training.data import rendering
 
-PADDING, PROMPT, TARGET, SHORT, DECISIVE = range(5)  # what the loss does with a token
+PADDING, PROMPT, TARGET, SHORT, DECISIVE, SPOKEN = range(6)  # what the loss does with a token
 SHORT_TOKENS = 6  # targets of so few tokens, a yes or a name, would drown among the long ones
 
 
 @dataclass(frozen=True)
 class Document:
-    """Token ids of a conversation, and for each 0, 1 for a target, or 2 for a target where something is decided."""
+    """Token ids of a conversation, and for each 0, or of a target what `training.data.rendering` says it is."""
 
     ids: list[int]
     trained: Sequence[int]
@@ -41,7 +42,8 @@ class Document:
         roles = np.full(len(self.ids), PROMPT, np.uint8)
         for begin, end in self.targets():
             roles[begin:end] = SHORT if end - begin <= SHORT_TOKENS else TARGET
-        roles[np.asarray(self.trained) == 2] = DECISIVE
+        for kind, role in ((rendering.DECISIVE, DECISIVE), (rendering.SPOKEN, SPOKEN)):
+            roles[np.asarray(self.trained) == kind] = role
         roles[:1] = PADDING
         return roles
 

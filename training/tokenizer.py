@@ -24,7 +24,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 from ds4_core.chat.protocol import Special
 from training.data import SKILLS, by_skill, example
-from training.data.rendering import Piece, pieces
+from training.data.rendering import DECISIVE, TARGET, Piece, pieces
 
 PAD = "<｜▁pad▁｜>"
 #: Control tokens; their ids are their places here.
@@ -108,11 +108,10 @@ class Encoder:
     tokenizer: Tokenizer
 
     def __call__(self, parts: Sequence[Piece]) -> tuple[list[int], list[int]]:
-        """Ids, and for each 0, 1 for a target, or 2 for a target where something is decided."""
+        """Ids, and for each 0, or of a target what it is: `TARGET`, `DECISIVE` or `SPOKEN`."""
         plain = iter(self.tokenizer.encode_batch([p.text for p in parts if not p.special], add_special_tokens=False))
         ids: list[int] = []
         trained: list[int] = []
-        before = False
         for part in parts:
             if part.special:
                 ids.append(CONTROL.index(part.text))
@@ -121,9 +120,8 @@ class Encoder:
                 encoded = next(plain)
                 ids += encoded.ids
                 trained += _decisive(part.text, encoded.offsets) if part.trained else [0] * len(encoded.ids)
-            if part.trained and not before:
-                trained[-1 if part.special else len(ids) - len(encoded.ids)] = 2
-            before = part.trained
+            if part.opening:
+                trained[-1 if part.special else len(ids) - len(encoded.ids)] = part.opening
         return ids, trained
 
 
@@ -138,16 +136,16 @@ _ENDS = re.compile(r"""(?<=[^>])</$|(?<=[^\\:{\[ ])"(?=[,}\]])""")
 
 
 def _decisive(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
-    """1 for each token of a target, 2 for those that decide."""
+    """`TARGET` or `DECISIVE` for each token of a target."""
     spans = [found.span(found.lastindex or 0) for found in _DECISIONS.finditer(text)]
     spans = sorted(spans + [found.span() for found in _ENDS.finditer(text)])
     if not spans:
-        return [1] * len(offsets)
+        return [TARGET] * len(offsets)
     out, at = [], 0
     for begin, end in offsets:
         while at < len(spans) and spans[at][1] <= begin:
             at += 1
-        out.append(2 if at < len(spans) and spans[at][0] < end else 1)
+        out.append(DECISIVE if at < len(spans) and spans[at][0] < end else TARGET)
     return out
 
 

@@ -125,11 +125,23 @@ def test_the_end_of_a_value_stays() -> None:
     assert without_end("play Kites?", {"title": "Kites"}) == "play Kites"
 
 
-def test_values_of_lists_get_other_words_in_training_alone() -> None:
-    for split, least, most in (("train", 0.1, 0.5), ("heldout", 0.0, 0.0)):
-        w, listed = Words(random.Random(3), split), set(values("film", split))
-        share = sum(maker("@film")(w) not in listed for _ in range(400)) / 400
-        assert least <= share <= most
+def test_values_of_lists_get_other_words_and_ends_in_training_alone() -> None:
+    for name, most_new in (("film", 0.8), ("room", 0.6)):
+        for split, least, most in (("train", 0.15, most_new), ("heldout", 0.0, 0.0)):
+            w, listed = Words(random.Random(3), split), set(values(name, split))
+            share = sum(maker(f"@{name}")(w) not in listed for _ in range(400)) / 400
+            assert least <= share <= most
+
+
+def test_another_end_is_the_end_of_another_value() -> None:
+    w, listed = Words(random.Random(5), "train"), values("room", "train")
+    for _ in range(200):
+        made = maker("@room")(w)
+        assert made in listed or any(
+            made.startswith(f"{words}") and any(other.endswith(made[len(words) :]) for other in listed)
+            for words in (" ".join(made.split()[:n]) for n in range(1, 5))
+            if any(other == words or other.startswith(f"{words} ") for other in listed)
+        )
 
 
 def test_two_sentences_in_one_value_are_both_whole() -> None:

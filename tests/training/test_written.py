@@ -10,6 +10,8 @@ import pytest
 
 from training.data import by_skill
 from training.data.check_written import problems
+from training.data.example import Example
+from training.data.rendering import DECISIVE, SPOKEN, TARGET, pieces
 from training.data.words import Words
 from training.data.written import HERE, Slots, line_of, lines, parsed, values
 from training.data.written_tools import asked_again, calls_of_one, follow_up, tool_result, written_tool
@@ -105,7 +107,6 @@ def test_no_conversation_offers_two_tools_of_one_name() -> None:
 
 def test_the_encoder_marks_where_a_target_decides(tmp_path: Path) -> None:
     from training import tokenizer
-    from training.data.rendering import pieces
 
     made = [by_skill("tool_one", random.Random(seed), "heldout") for seed in range(40)]
     texts = [piece.text for one in made for piece in pieces(one) if not piece.special]
@@ -115,7 +116,29 @@ def test_the_encoder_marks_where_a_target_decides(tmp_path: Path) -> None:
         ids, trained = encoder(pieces(one))
         assert len(ids) == len(trained)
         name = one.check["expected"][0][0] if one.check else ""
-        first = trained.index(2)
-        assert not any(trained[:first])  # the first token of a target decides
         tokens = [encoder.tokenizer.decode([i], skip_special_tokens=False) for i in ids]
-        assert name in "".join(token for token, mark in zip(tokens, trained, strict=True) if mark == 2)
+        assert name in "".join(token for token, mark in zip(tokens, trained, strict=True) if mark == DECISIVE)
+
+
+def test_the_first_token_of_a_target_says_whether_it_speaks_although_it_could_call(tmp_path: Path) -> None:
+    from training import tokenizer
+
+    request = {"role": "user", "content": "ring the bell"}
+    call = {"id": "1", "type": "function", "function": {"name": "ring", "arguments": "{}"}}
+    called = {"role": "assistant", "content": "", "tool_calls": [call], "train": True}
+    result = {"role": "tool", "content": "rung", "tool_call_id": "1"}
+    said = {"role": "assistant", "content": "It was rung.", "train": True}
+    ring = {"type": "function", "function": {"name": "ring", "parameters": {"type": "object", "properties": {}}}}
+    with_tools = Example("tool_one", [request, called, result, said], tools=[ring])
+    without = Example("small_talk", [request, said])
+    tokenizer.train([p.text for one in (with_tools, without) for p in pieces(one) if not p.special], 500, 5).save(
+        str(tmp_path / "tokenizer.json")
+    )
+    encoder = tokenizer.load(tmp_path / "tokenizer.json")
+
+    def openings(one: Example) -> list[int]:
+        _, trained = encoder(pieces(one))
+        return [mark for before, mark in zip([0, *trained], trained, strict=False) if mark and not before]
+
+    assert openings(with_tools) == [TARGET, SPOKEN]
+    assert openings(without) == [DECISIVE]

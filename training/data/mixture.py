@@ -104,7 +104,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "choice_select": (1, judging.choice_select),
     "classify": (1, judging.classify),
     "memory": (1.5, memory.memory),
-    "written_memory": (4, written_memory.written_memory),
+    "written_memory": (5, written_memory.written_memory),
     "small_talk": (3, talk.small_talk),
     "facts": (1.5, talk.facts),
     "creative": (1, talk.creative),

@@ -21,12 +21,18 @@ class Piece:
         text: A special token's spelling, or plain text.
         special: Whether it is a special token.
         trained: Whether it belongs to a target: thoughts, answer, calls and the end of the turn.
+        opening: Of the first piece of a target what its first token is, `TARGET`, `DECISIVE` or `SPOKEN`; else 0.
     """
 
     text: str
     special: bool
     trained: bool
+    opening: int = 0
 
+
+#: What a token of a target is: one as others, one where something is decided, and the first of an answer in words where
+#: tools are there.
+TARGET, DECISIVE, SPOKEN = 1, 2, 3
 
 _OPENINGS = (Special.THINK_OPEN, Special.THINK_CLOSE)
 
@@ -43,22 +49,37 @@ def segments(example: Example) -> list[Segment]:
     return render(messages, options)
 
 
+def _opening(example: Example, message: dict[str, Any]) -> int:
+    """What the first token of an assistant's message is; 0 if nothing of it is a target."""
+    if not message.get("train"):
+        return 0
+    if not example.tools:
+        return DECISIVE
+    return TARGET if message.get("tool_calls") else SPOKEN
+
+
 def pieces(example: Example) -> list[Piece]:
     """The example's pieces in order; neighbouring plain texts of one kind are joined.
 
     A target begins after the token that opens its turn (`<think>` or `</think>`), so no plain piece spans a border.
     """
-    wanted = iter([bool(m.get("train")) for m in example.messages if m["role"] == "assistant"])
+    openings = iter([_opening(example, m) for m in example.messages if m["role"] == "assistant"])
     out: list[Piece] = []
     plain: list[str] = []
     trained = False
+    opening = 0
     before: Any = None
+
+    def add(text: str, *, special: bool) -> None:
+        nonlocal opening
+        if text:
+            out.append(Piece(text, special, trained, opening))
+            opening = 0
 
     def flush() -> None:
         text = "".join(plain)
         plain.clear()
-        if text:
-            out.append(Piece(text, special=False, trained=trained))
+        add(text, special=False)
 
     for segment in segments(example):
         if isinstance(segment, str):
@@ -66,9 +87,10 @@ def pieces(example: Example) -> list[Piece]:
             continue
         flush()
         assert isinstance(segment, Special)
-        out.append(Piece(segment.value, special=True, trained=trained))
+        add(segment.value, special=True)
         if before is Special.ASSISTANT and segment in _OPENINGS:
-            trained = next(wanted, False)
+            opening = next(openings, 0)
+            trained = bool(opening)
         elif segment is Special.EOS:
             trained = False
         before = segment

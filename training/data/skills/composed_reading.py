@@ -18,7 +18,7 @@ from training.data.skills.queries import Fact, Told, query_for
 from training.data.skills.reading import FURTHER, answered, refused
 from training.data.words import Words, capitalized
 
-_REFUSALS = 0.12  # of the questions
+_REFUSALS = 0.15  # of the questions
 _FOLLOWED = 0.3  # of the questions
 _SEVERAL = 0.25  # of the contexts are several passages that are alike
 _FEWEST_WORDS = 22  # of a passage that is judged
