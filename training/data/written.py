@@ -134,7 +134,7 @@ _OTHER_WORDS = 0.35  # of the values of these lists, so that where one ends is r
 _COPIED = frozenset(
     """
     film book song band place_name shop school team project event task topic query message note problem complaint review
-    headline announcement reason goal wish opinion
+    headline announcement reason goal wish opinion sql command
     """.split()
 )
 
