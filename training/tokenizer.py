@@ -133,12 +133,21 @@ _DECISIONS = re.compile(
 )
 #: Where a value ends: an argument, and a string of JSON.
 _ENDS = re.compile(r"""(?<=[^>])</$|(?<=[^\\:{\[ ])"(?=[,}\]])""")
+#: Where a value could have ended and goes on. Were only true ends marked, values would be cut there.
+_GOES_ON = re.compile(
+    r"(?<=\w)(?: (?:of|in|at|with|for|to|on|from|and|or|off|by|after|before|without|under|over|behind|near|about|that)"
+    r"(?= )|[,.;:!?](?= \w))"
+)
+_VALUES = re.compile(r'parameter name="|": ')  # before the first value
 
 
 def _decisive(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
     """`TARGET` or `DECISIVE` for each token of a target."""
     spans = [found.span(found.lastindex or 0) for found in _DECISIONS.finditer(text)]
-    spans = sorted(spans + [found.span() for found in _ENDS.finditer(text)])
+    spans += [found.span() for found in _ENDS.finditer(text)]
+    if values := _VALUES.search(text):
+        spans += [found.span() for found in _GOES_ON.finditer(text, values.end())]
+    spans.sort()
     if not spans:
         return [TARGET] * len(offsets)
     out, at = [], 0

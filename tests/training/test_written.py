@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,15 @@ def test_the_first_token_of_a_target_says_whether_it_speaks_although_it_could_ca
 
     assert openings(with_tools) == [TARGET, SPOKEN]
     assert openings(without) == [DECISIVE]
+
+
+def test_a_value_decides_where_it_ends_and_where_it_could_have_ended() -> None:
+    from training import tokenizer
+
+    text = '\nparameter name="room" string="true">hall by the door, left</'
+    words = [found.span() for found in re.finditer(r" ?[A-Za-z]+|</|[^A-Za-z]", text)]
+    marks = tokenizer._decisive(text, words)
+    marked = [text[begin:end] for (begin, end), mark in zip(words, marks, strict=True) if mark == DECISIVE]
+    assert marked == ["room", "hall", " by", ",", "</"]  # which, how it begins, where it could end, where it ends
+    said = "I sat in the hall, by the door."
+    assert tokenizer._decisive(said, [(0, len(said))]) == [TARGET]  # words, and no value
