@@ -14,6 +14,7 @@ from training.data.skills.judging import relevance
 from training.data.skills.matching import EASY, HARD, MIDDLE, level_of
 from training.data.skills.queries import stems
 from training.data.skills.reading import read_relevance
+from training.data.skills.written_refine import refine_relevance
 from training.data.words import Words
 
 SKILLS = (relevance, read_relevance, composed_relevance)
@@ -96,3 +97,12 @@ def test_most_of_training_is_easy_and_half_of_the_held_out_cases():
         assert set(levels) == set(shares)
         for level, share in shares.items():
             assert abs(levels.count(level) / len(levels) - share) < 0.04
+
+
+def test_a_context_that_names_the_same_things_does_not_help_by_that_alone():
+    w = Words(random.Random(2), "train")
+    cases = [case for _ in range(400) for case in judged(refine_relevance(w))]
+    assert 0.4 < sum(helps for _, _, helps in cases) / len(cases) < 0.6
+    near = [case for case in cases if not case[2] and len(stems(case[0]) & stems(case[1])) >= 1]
+    assert len(near) > 0.4 * sum(not helps for _, _, helps in cases)
+    assert area(cases) < 0.9  # words that both share do not decide these

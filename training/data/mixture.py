@@ -89,6 +89,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "read_relevance": (2, reading.read_relevance),
     "read_long": (2, reading.read_long),
     "written_refine": (3, written_refine.written_refine),
+    "refine_relevance": (3, written_refine.refine_relevance),
     "condense": (2, condensing.condense),
     "summary": (1, condensing.summary),
     "written_condense": (4, written_texts.condense),

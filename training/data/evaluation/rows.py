@@ -36,7 +36,7 @@ ROWS: tuple[Row, ...] = (
     Row("talk, facts, arithmetic, formats", (("written_talk", 2), ("small_talk", 1), ("written_facts", 2), ("facts", 1), ("written_sums", 2), ("arithmetic", 1), ("written_format", 1.5), ("format", 0.7), ("repeat", 1.5), ("written_translate", 1), ("translate", 0.5), ("memory", 1), ("written_memory", 0.7), ("creative", 0.5), ("written_instructed", 0.7), ("instructed", 0.3), ("persona", 0.4), ("written_unknown", 0.5), ("unknown", 0.2), ("mixed_talk", 0.6), ("written_classify", 0.5), ("classify", 0.3), ("choice_select", 0.3), ("which_tool", 0.3), ("which_composed", 0.3)), 0.95, 0.95),
 )  # fmt: skip
 #: Skills whose held-out examples have their own measures beside the table.
-RELEVANCE = (("relevance", 1.0), ("read_relevance", 1.0), ("composed_relevance", 1.0))
+RELEVANCE = (("relevance", 1.0), ("read_relevance", 1.0), ("composed_relevance", 1.0), ("refine_relevance", 1.0))
 LONG = (("long_context", 1.0), ("read_long", 1.0))
 TWO_STEPS = (("two_step_arithmetic", 1.0),)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from training.data.example import Chat, Example
 from training.data.prompts import qa_messages
 from training.data.skills.context import SILENT, UNKNOWN, ask_to_refine
+from training.data.skills.matching import Judged, conversation
 from training.data.skills.openings import chat_for, system_text
 from training.data.swap import Swap
 from training.data.words import Phrases, Words
@@ -76,3 +77,26 @@ def written_refine(w: Words) -> Example:
         else:
             _refined(w, chat, line)
     return chat.example("written_refine", heldout=w.heldout)
+
+
+def _judged(w: Words) -> Judged:
+    """A question and a context that answers it, or one that names the same things and does not, or another question's."""
+    line = line_of(w, _AREA)
+    slots = Slots(w, line.get("slots", {}))
+    question = slots.fill(said(w, line.one(w, line["asks"])))
+    helps = w.chance(0.5)
+    if helps or w.chance(0.7):
+        told = slots.fill(line.one(w, line["changed" if helps else "irrelevant"]))
+        context = _around(w, line, slots, told) if w.chance(0.3) else told
+    else:
+        other = line_of(w, _AREA)
+        while other is line:
+            other = line_of(w, _AREA)
+        context = Slots(w, other.get("slots", {})).fill(other.one(w, other["changed"]))
+    swap = Swap(w, "" if w.heldout else f"{question} {context}", 0.0 if w.chance(0.5) else 0.3)
+    return swap(question), swap(context), helps
+
+
+def refine_relevance(w: Words) -> Example:
+    """Whether a context helps with a question: it answers, or it only speaks of the same things."""
+    return conversation(w, "refine_relevance", [_judged(w) for _ in range(1 if w.heldout else w.pick((1, 2, 3)))])
