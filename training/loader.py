@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import pickle
 import queue
 import random
 import threading
@@ -35,8 +36,47 @@ def document(encoder: tokenizers.Encoder, made: Any, *, short: bool = False) -> 
     return Document(ids, trained, made.skill)
 
 
-def _work(out: Any, path: Path, n_token: int, name: str, short: Any, first: Any) -> None:
+class _Pipe:
+    """What workers write and the trainer reads. Without its other side a worker's next item ends it, too.
+
+    Workers write into the pipe themselves. The threads of a multiprocessing.Queue would, and wait for their own busy
+    interpreter at every turn: with hundreds of parts on the way it was empty a third of the time.
+    """
+
+    def __init__(self, context: Any) -> None:
+        self._reader, self._writer = context.Pipe(duplex=False)
+        self._turn = context.Lock()
+
+    def only_write(self) -> None:
+        """For a worker: a pipe that it could read from itself would never be without a reader."""
+        self._reader.close()
+
+    def only_read(self) -> None:
+        """For the trainer, once all workers have been started."""
+        self._writer.close()
+
+    def put(self, item: Any) -> None:
+        """Writes an item.
+
+        Raises:
+            BrokenPipeError: Nobody reads any more.
+        """
+        data = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
+        with self._turn:
+            self._writer.send_bytes(data)
+
+    def get(self) -> Any:
+        """The next item.
+
+        Raises:
+            EOFError: Nobody writes any more.
+        """
+        return pickle.loads(self._reader.recv_bytes())
+
+
+def _work(out: _Pipe, path: Path, n_token: int, name: str, short: Any, first: Any) -> None:
     os.nice(5)
+    out.only_write()
     encoder, rng = tokenizers.load(path), random.Random(name)
     packer = Packer(ROWS, n_token, tokenizers.CONTROL.index(tokenizers.PAD), rng)
     n = failed = 0
@@ -55,7 +95,10 @@ def _work(out: Any, path: Path, n_token: int, name: str, short: Any, first: Any)
             continue
         packed = packer.add(made)
         if packed is not None:
-            out.put((packed.tokens, packed.roles, packed.first))
+            try:
+                out.put((packed.tokens, packed.roles, packed.first))
+            except BrokenPipeError:  # the trainer was killed
+                return
 
 
 def _pour(rows: Any, ready: queue.Queue[Any]) -> None:
@@ -63,6 +106,9 @@ def _pour(rows: Any, ready: queue.Queue[Any]) -> None:
     while True:
         try:
             ready.put(rows.get())
+        except EOFError:
+            ready.put(RuntimeError("all workers have ended"))
+            return
         except Exception as reason:  # noqa: BLE001 - the reader raises it
             ready.put(reason)
             return
@@ -115,9 +161,7 @@ class Loader:
         self._parts = n_row // ROWS
         self._ready: queue.Queue[Any] = queue.Queue(maxsize=READY * self._parts)
         self.source = Replay(self._ready, KEPT, seed)
-        # Workers write into this pipe themselves. The threads of a multiprocessing.Queue would, and wait for their own
-        # busy interpreter at every turn: with hundreds of parts on the way it was empty a third of the time.
-        rows = context.SimpleQueue()
+        rows = _Pipe(context)
         self._short, self._first = context.Value("d", 0.0), context.Value("d", 0.0)
         of_all = (rows, path, n_token)
         self._workers = [
@@ -126,6 +170,7 @@ class Loader:
         ]
         for worker in self._workers:
             worker.start()
+        rows.only_read()
         threading.Thread(target=_pour, args=(rows, self._ready), daemon=True).start()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
@@ -133,12 +178,10 @@ class Loader:
 
         Raises:
             Exception: What made a worker give up.
-            RuntimeError: None is left.
+            RuntimeError: All of them have ended.
         """
         while True:
             parts = [self.source.get() for _ in range(self._parts)]
-            if not any(worker.is_alive() for worker in self._workers):
-                raise RuntimeError("all workers have ended: what they have made would come again and again")
             yield tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     def mix(self, *, short: float, first: float) -> None:
