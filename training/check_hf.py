@@ -2,7 +2,9 @@
 
     python -m training.check_hf --checkpoint RUN/checkpoint
 
-Needs transformers. Both compute in float32 on the CPU, over conversations of the generator.
+Needs transformers. Both compute in float32 on the CPU, over conversations of the generator. Where two rows of a long one
+have almost the same score, rounding decides which of them the indexer keeps, and a few logits differ by more than 1e-3;
+`--unpruned` keeps them all in both, so that nothing is left to it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -62,10 +65,16 @@ def logits(model: Model, ids: list[int]) -> torch.Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--unpruned", action="store_true", help="the indexer keeps every row")
     args = parser.parse_args()
-    model = Model(config_of(args.checkpoint))
+    config = config_of(args.checkpoint)
+    if args.unpruned:
+        config = replace(config, idx_top_k=config.n_context)
+    model = Model(config)
     export.load(model, args.checkpoint)
-    theirs = AutoModelForCausalLM.from_pretrained(args.checkpoint, dtype=torch.float32).eval()
+    theirs = AutoModelForCausalLM.from_pretrained(
+        args.checkpoint, dtype=torch.float32, index_topk=config.idx_top_k
+    ).eval()
     encoder, rng = tokenizer.load(args.checkpoint / "tokenizer.json"), random.Random(1)
     for skill in SKILLS:
         ids, _ = encoder(pieces(by_skill(skill, rng, "heldout")))
