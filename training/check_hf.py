@@ -2,9 +2,9 @@
 
     python -m training.check_hf --checkpoint RUN/checkpoint
 
-Needs transformers. Both compute in float32 on the CPU, over conversations of the generator. Where two rows of a long one
-have almost the same score, rounding decides which of them the indexer keeps, and a few logits differ by more than 1e-3;
-`--unpruned` keeps them all in both, so that nothing is left to it.
+Needs transformers. Both compute in float32 on the CPU, over conversations of the generator. Where two rows of a long
+one have almost the same score, rounding decides which of them the indexer keeps, and a few logits differ by more than
+1e-3; `--unpruned` keeps them all in both, so that nothing is left to it.
 """
 
 from __future__ import annotations
