@@ -39,6 +39,8 @@ def document(encoder: tokenizers.Encoder, made: Any, *, short: bool = False) -> 
 class _Pipe:
     """What workers write and the trainer reads. Without its other side a worker's next item ends it, too.
 
+    A worker killed while it writes keeps its turn for good; then nothing comes any more and the reader gives up.
+
     Workers write into the pipe themselves. The threads of a multiprocessing.Queue would, and wait for their own busy
     interpreter at every turn: with hundreds of parts on the way it was empty a third of the time.
     """

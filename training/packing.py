@@ -10,15 +10,14 @@ from itertools import groupby
 import numpy as np
 
 from training.config import BLOCK
-from training.data import rendering
+from training.data.rendering import DECISIVE, PADDING, PROMPT, SHORT, SPOKEN, TARGET
 
-PADDING, PROMPT, TARGET, SHORT, DECISIVE, SPOKEN = range(6)  # what the loss does with a token
 SHORT_TOKENS = 6  # targets of so few tokens, a yes or a name, would drown among the long ones
 
 
 @dataclass(frozen=True)
 class Document:
-    """Token ids of a conversation, and for each 0, or of a target what `training.data.rendering` says it is."""
+    """Token ids of a conversation, and for each 0, or of a target `TARGET`, `DECISIVE` or `SPOKEN`."""
 
     ids: list[int]
     trained: Sequence[int]
@@ -42,8 +41,8 @@ class Document:
         roles = np.full(len(self.ids), PROMPT, np.uint8)
         for begin, end in self.targets():
             roles[begin:end] = SHORT if end - begin <= SHORT_TOKENS else TARGET
-        for kind, role in ((rendering.DECISIVE, DECISIVE), (rendering.SPOKEN, SPOKEN)):
-            roles[np.asarray(self.trained) == kind] = role
+        for role in (DECISIVE, SPOKEN):
+            roles[np.asarray(self.trained) == role] = role
         roles[:1] = PADDING
         return roles
 

@@ -115,7 +115,7 @@ class Encoder:
         for part in parts:
             if part.special:
                 ids.append(CONTROL.index(part.text))
-                trained.append(int(part.trained))
+                trained.append(TARGET * part.trained)
             else:
                 encoded = next(plain)
                 ids += encoded.ids
@@ -138,7 +138,7 @@ _GOES_ON = re.compile(
     r"(?<=\w)(?: (?:of|in|at|with|for|to|on|from|and|or|off|by|after|before|without|under|over|behind|near|about|that)"
     r"(?= )|[,.;:!?](?= \w))"
 )
-_VALUES = re.compile(r'parameter name="|": ')  # before the first value
+_VALUES = re.compile(r'parameter name="|": |="')  # before the first value of a call, of JSON, of a call in a thought
 
 
 def _decisive(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from training.config import BLOCK
-from training.packing import PADDING, PROMPT, SHORT, TARGET, Document, Packer, pack
+from training.data.rendering import DECISIVE, PADDING, PROMPT, SHORT, SPOKEN, TARGET
+from training.packing import Document, Packer, pack
 
 PAD = 7
 
@@ -47,6 +48,13 @@ def test_first_tokens_and_padding_are_nobodys_targets() -> None:
 def test_short_targets_have_a_role_of_their_own() -> None:
     packed, _ = pack([Document([1] * 12, [False, True, True, False, *[True] * 8])], 1, BLOCK, PAD)
     assert packed.roles[0, :12].tolist() == [PADDING, SHORT, SHORT, PROMPT, *[TARGET] * 8]
+
+
+def test_tokens_that_decide_and_first_words_where_a_call_was_possible_have_theirs() -> None:
+    trained = [0, SPOKEN, TARGET, DECISIVE, TARGET, 0, *[TARGET] * 7, DECISIVE]
+    packed, _ = pack([Document([1] * len(trained), trained)], 1, BLOCK, PAD)
+    short, long = [SPOKEN, SHORT, DECISIVE, SHORT], [*[TARGET] * 7, DECISIVE]
+    assert packed.roles[0, : len(trained)].tolist() == [PADDING, *short, PROMPT, *long]
 
 
 def test_the_longest_documents_find_room_first() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,10 @@ def test_the_first_token_of_a_target_says_whether_it_speaks_although_it_could_ca
 
     assert openings(with_tools) == [TARGET, SPOKEN]
     assert openings(without) == [DECISIVE]
+    # A thought begins alike before both, and what follows a schema always with a brace.
+    called["reasoning"], said["reasoning"] = "I call ring().", "The result above says it."
+    assert openings(replace(with_tools, thinking=True, effort="low")) == [DECISIVE, DECISIVE]
+    assert openings(replace(with_tools, response_format={"type": "object"}))[-1] == DECISIVE
 
 
 def test_a_value_decides_where_it_ends_and_where_it_could_have_ended() -> None:
@@ -153,5 +158,7 @@ def test_a_value_decides_where_it_ends_and_where_it_could_have_ended() -> None:
     marks = tokenizer._decisive(text, words)
     marked = [text[begin:end] for (begin, end), mark in zip(words, marks, strict=True) if mark == DECISIVE]
     assert marked == ["room", "hall", " by", ",", "</"]  # which, how it begins, where it could end, where it ends
+    thought = 'I call sit(room="hall by the door").'
+    assert tokenizer._decisive(thought, [(0, 21), (21, 24), (24, len(thought))]) == [TARGET, DECISIVE, TARGET]
     said = "I sat in the hall, by the door."
     assert tokenizer._decisive(said, [(0, len(said))]) == [TARGET]  # words, and no value

@@ -30,9 +30,9 @@ class Piece:
     opening: int = 0
 
 
-#: What a token of a target is: one as others, one where something is decided, and the first of an answer in words where
-#: tools are there.
-TARGET, DECISIVE, SPOKEN = 1, 2, 3
+#: What the loss does with a token: of a target as of others, of a short one, where something is decided, and with the first
+#: of an answer in words where a call was possible.
+PADDING, PROMPT, TARGET, SHORT, DECISIVE, SPOKEN = range(6)
 
 _OPENINGS = (Special.THINK_OPEN, Special.THINK_CLOSE)
 
@@ -50,10 +50,13 @@ def segments(example: Example) -> list[Segment]:
 
 
 def _opening(example: Example, message: dict[str, Any]) -> int:
-    """What the first token of an assistant's message is; 0 if nothing of it is a target."""
+    """What the first token of an assistant's message is; 0 if nothing of it is a target.
+
+    A thought begins alike before calls and words, and an answer that follows a schema always begins with a brace.
+    """
     if not message.get("train"):
         return 0
-    if not example.tools:
+    if not example.tools or example.thinking or example.response_format:
         return DECISIVE
     return TARGET if message.get("tool_calls") else SPOKEN
 

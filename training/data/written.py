@@ -138,27 +138,27 @@ _COPIED = frozenset(
     """.split()
 )
 
-
-_OTHER_END = (
-    0.4  # of the values of these lists: "chair by the window" and "lamp with a shade" give "chair with a shade"
-)
+#: Of the values of these lists; "chair by the window" and "lamp with a shade" give "chair with a shade". Some make no sense,
+#: and all are copied.
+_OTHER_END = 0.4
 _JOINED = frozenset(
     """
-    animal appliance book clothing department device dish drink event feature film furniture game gift hobby ingredient
-    material medicine place_name plant project role room school shop song band sport subject symptom team tool topic toy
-    vehicle
+    animal appliance band book clothing department device dish drink event feature film furniture game gift hobby
+    ingredient material medicine place_name plant project role room school shop song sport subject symptom team tool
+    topic toy vehicle
     """.split()
 )
 _BORDER = re.compile(
-    r" (?=(?:of|in|at|with|for|to|on|from|and|off|by|after|without|under|over|behind|near|about|against) )"
+    r" (?=(?:of|in|at|with|for|to|on|from|off|by|after|without|under|over|behind|near|about|against) )"
 )
 
 
 @lru_cache(maxsize=128)
 def _halves(name: str, split: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """How the values of a list begin, and how they go on from a preposition."""
-    parts = [_BORDER.split(value, maxsplit=1) for value in values(name, split)]
-    return tuple(dict.fromkeys(part[0] for part in parts)), tuple(dict.fromkeys(p[1] for p in parts if len(p) > 1))
+    halves = [_BORDER.split(value, maxsplit=1) for value in values(name, split)]
+    beginnings = dict.fromkeys(half[0] for half in halves)
+    return tuple(beginnings), tuple(dict.fromkeys(half[1] for half in halves if len(half) > 1))
 
 
 def _varied(w: Words, name: str, value: str) -> str:
@@ -167,8 +167,8 @@ def _varied(w: Words, name: str, value: str) -> str:
         return value
     if name in _JOINED and w.chance(_OTHER_END):
         beginnings, ends = _halves(name, w.split)
-        if len(ends) >= 8:  # of a list with few, the same would come again and again
-            value = f"{w.pick(beginnings)} {w.pick(ends)}"
+        joined = f"{w.pick(beginnings)} {w.pick(ends)}" if len(ends) >= 8 else value  # few would come again and again
+        value = value if joined in values(name, "heldout") else joined
     if name not in _COPIED or " " not in value or not w.chance(_OTHER_WORDS):
         return value
     return Swap(w, value, 0.7)(value)

@@ -1,4 +1,4 @@
-"""An answer is there and new context comes that changes it, adds to it or does not help; written by hand."""
+"""Contexts that change an answer, add to it or do not help: it is refined, or judged whether they help; by hand."""
 
 from __future__ import annotations
 
