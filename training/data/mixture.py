@@ -9,6 +9,7 @@ from training.data.contamination import example_is_contaminated
 from training.data.example import Example
 from training.data.skills import (
     arithmetic,
+    calculating,
     calling,
     composed_chains,
     composed_lookups,
@@ -54,6 +55,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "tool_no_arguments": (1, calling.without_arguments),
     "tool_other_scripts": (4, calling.of_other_scripts),
     "tool_forced": (0.15, calling.forced),
+    "calculating": (4, calculating.calculating),
     "no_tool": (9, calling.no_tool),
     "tool_parallel": (10, parallel.parallel),
     "written_clauses": (10, written_clauses.written_clauses),

@@ -26,7 +26,7 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("tool call", (("tool_one", 2), ("tool_several", 4), ("tool_similar", 1), ("tool_composed", 1), ("tool_no_arguments", 1), ("tool_other_scripts", 1.5), ("structured_tool", 1), ("written_json_tool", 1)), 0.95, 0.936),
+    Row("tool call", (("tool_one", 2), ("tool_several", 4), ("tool_similar", 1), ("tool_composed", 1), ("tool_no_arguments", 1), ("tool_other_scripts", 1.5), ("calculating", 0.5), ("structured_tool", 1), ("written_json_tool", 1)), 0.95, 0.936),
     Row("several calls in one turn", (("tool_parallel", 3), ("written_clauses", 2), ("parallel_composed", 1)), 0.90, 0.843),
     Row("no tool needed", (("no_tool", 1), ("written_no_tool", 1)), 0.97, 0.97),
     Row("tool results", (("result_answer", 3), ("result_error", 1.5), ("result_field", 1), ("composed_result", 1), ("composed_chain", 1), ("composed_lookup", 0.5), ("result_step", 2), ("result_several", 1), ("result_retry", 0.5), ("result_context", 1), ("result_structured", 0.5), ("agent_handoff", 0.3), ("written_chain", 2), ("written_result", 2), ("written_error", 1), ("written_handoff", 0.5), ("read_result", 1)), 0.95, 0.95),
