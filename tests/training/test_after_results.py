@@ -11,12 +11,15 @@ import pytest
 
 from training.data import by_skill
 from training.data.chain_parts import sources, uses
-from training.data.parameters import said_value
+from training.data.parameters import said_value, spoken
 from training.data.result_fields import fields, report
 from training.data.skills.composed_chains import composed_chain
 from training.data.skills.composed_lookups import composed_lookup
 from training.data.skills.composed_results import composed_result
+from training.data.skills.queries import stems
+from training.data.skills.written_agents import ANYWHERE, made_tool, neighbours
 from training.data.words import Words
+from training.data.written import lines
 
 SPLITS = ("train", "heldout")
 
@@ -156,3 +159,18 @@ def test_the_same_words_are_thought_before_every_call(skill):
                 thought += 1
                 assert message["reasoning"].startswith(f"I call {message['tool_calls'][0]['function']['name']}(")
     assert thought > 10
+
+
+def test_tools_beside_that_of_a_chain_take_the_same_thing_and_are_about_others() -> None:
+    w, n = Words(random.Random(8), "train"), 0
+    lines_of_one = [line for line in lines("chains") if len(line["tools"][0]["params"]) == 1 and not line.heldout]
+    for line in w.sample(lines_of_one, 150):
+        tool = made_tool(w, line["tools"][0], {})
+        beside = neighbours(w, [tool])
+        n += len(beside)
+        assert len({one.topic for one in [tool, *beside]}) == 1 + len(beside)
+        for one in beside:
+            assert list(one.extra["names"]) == list(tool.extra["names"])
+            shared = stems(spoken(one.topic)) & stems(spoken(tool.topic))
+            assert shared <= ANYWHERE | stems(" ".join(tool.extra["names"]))
+    assert n > 100

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from training.data.example import OBSERVATION, Chat, Example
@@ -15,6 +16,7 @@ from training.data.result_fields import FAILED, TAKEN
 from training.data.results import dumped, good_result
 from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
+from training.data.skills.queries import stems
 from training.data.skills.react import ENOUGH, action, header, past_action
 from training.data.toolmaking import Listing, any_tool
 from training.data.words import MONTHS, Words
@@ -103,6 +105,36 @@ def offered(w: Words, tools: list[Tool], more: int) -> list[Tool]:
     return w.shuffled([*tools, *others])
 
 
+ANYWHERE = stems("get find look show check list read fetch name info details data tells gives returns")  # of any tool
+
+
+@lru_cache(maxsize=2)
+def _by_parameter(heldout: bool) -> dict[str, list[dict[str, Any]]]:
+    """The tools of chains that take one thing, by the name of what they take; for training only its own."""
+    out: dict[str, list[dict[str, Any]]] = {}
+    for line in lines("chains"):
+        if heldout or not line.heldout:
+            for spec in line["tools"]:
+                if len(spec["params"]) == 1:
+                    out.setdefault(next(iter(spec["params"])), []).append(spec)
+    return out
+
+
+def neighbours(w: Words, tools: Sequence[Tool]) -> list[Tool]:
+    """A few tools that take the same thing as the first of these and are about something else."""
+    own: dict[str, str] = tools[0].extra["names"]
+    known = set().union(*(stems(f"{spoken(tool.topic)} {tool.description}") for tool in tools))
+    found: list[Tool] = []
+    if len(own) == 1:
+        (taken,) = own
+        for spec in w.sample(_by_parameter(w.heldout).get(taken, ()), w.pick((1, 2, 2, 3))):
+            about = stems(f"{spoken(spec['name'])} {spec['does'][0]}") - stems(taken) - ANYWHERE
+            if about and not about & known:
+                known |= about
+                found.append(made_tool(w, spec, {}))
+    return found
+
+
 def distinct_names(w: Words, tools: list[Tool]) -> None:
     """Renames tools of one name."""
     used: set[str] = set()
@@ -167,10 +199,11 @@ def chain(w: Words) -> Example:
         known = next((tool for tool in tools if tool.topic == spec["name"]), None)
         tools.append(made_tool(w, spec, args) if known is None else called_again(known, args))
     distinct = [tool for at, tool in enumerate(tools) if tool.topic not in {other.topic for other in tools[:at]}]
-    distinct_names(w, distinct)
+    beside = neighbours(w, tools) if w.chance(0.45) else []
+    distinct_names(w, [*distinct, *beside])
     for tool in tools:
         tool.name = next(one.name for one in distinct if one.topic == tool.topic)
-    shown = offered(w, distinct, w.pick((0, 0, 1, 1, 2, 3)))
+    shown = offered(w, [*distinct, *beside], w.pick((0, 0, 1, 1, 2, 3) if not beside else (0, 0, 0, 1)))
     if w.chance(0.15):
         results = [w.pick(step["results"]) for step in steps]
         texts = [result_text(w, slots.value(chosen["result"])) for chosen in results]
