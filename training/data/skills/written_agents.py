@@ -129,7 +129,8 @@ def neighbours(w: Words, tools: Sequence[Tool]) -> list[Tool]:
         (taken,) = own
         for spec in w.sample(_by_parameter(w.heldout).get(taken, ()), w.pick((1, 2, 2, 3))):
             about = stems(f"{spoken(spec['name'])} {spec['does'][0]}") - stems(taken) - ANYWHERE
-            if about and not about & known:
+            taken_names = {tool.topic for tool in (*tools, *found)}
+            if about and not about & known and spec["name"] not in taken_names:
                 known |= about
                 found.append(made_tool(w, spec, {}))
     return found
