@@ -101,8 +101,9 @@ class TrainConfig:
             then leaves the room to the targets.
         short_weight: Weight of the tokens of targets of a few tokens.
         decisive_weight: Weight of target tokens that decide: which tool, how a value or an answer begins.
-        spoken_weight: Weight of the first token of an answer in words where tools are there. A call always begins with
-            the same token, an answer in words with one of many, so the likeliest token would be a call's too often.
+        spoken_weight: Weight of the first token of an answer in words where tools are there and nothing is thought
+            before; a call's weighs 1. A call always begins with the same token, an answer in words with one of many, so
+            the likeliest token would be a call's too often.
         short_prompts, whole_from: Share of prompts with tools that lack the instructions which are the same in all of
             them, up to this part of the schedule; then all are whole.
         first, first_until: Share of what is learned first (`training.data.mixture.FIRST`), beside its share of the

@@ -13,7 +13,7 @@ from training.data.written import HERE, lines, maker, parsed, slots_of, strings_
 
 
 def problems(area: str) -> list[str]:
-    """What is wrong with an area's lines: slots without a kind, kinds that do not exist, stray braces."""
+    """What is wrong with an area's lines: slots without a kind, kinds that do not exist, stray braces, bad records."""
     out = []
     for path in sorted((HERE / area).glob("*.jsonl")):
         for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
@@ -36,7 +36,7 @@ def problems(area: str) -> list[str]:
                     out += [f"{path.name}:{number}: {text}" for text in _tool_problems(data)]
             except (ValueError, FileNotFoundError, AttributeError, KeyError, TypeError) as reason:
                 out.append(f"{path.name}:{number}: {type(reason).__name__} {reason}")
-    return out
+    return out + (_record_problems() if area == AREA else [])
 
 
 def _tool_problems(tool: dict[str, Any]) -> list[str]:
@@ -103,7 +103,7 @@ def main() -> None:
     """Checks every area and prints what is wrong."""
     for folder in sorted(HERE.iterdir()):
         if folder.is_dir() and folder.name != "values":
-            found = problems(folder.name) + (_record_problems() if folder.name == AREA else [])
+            found = problems(folder.name)
             n = sum(1 for path in folder.glob("*.jsonl") for _ in path.open(encoding="utf-8"))
             print(f"{folder.name}: {n} lines, {len(found)} problems")
             for text in found[:40]:

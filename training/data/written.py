@@ -154,9 +154,9 @@ _BORDER = re.compile(
 
 
 @lru_cache(maxsize=128)
-def _halves(name: str, split: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """How the values of a list begin, and how they go on from a preposition."""
-    halves = [_BORDER.split(value, maxsplit=1) for value in values(name, split)]
+def _halves(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """How the values of a list that are trained begin, and how they go on from a preposition."""
+    halves = [_BORDER.split(value, maxsplit=1) for value in values(name, "train")]
     beginnings = dict.fromkeys(half[0] for half in halves)
     return tuple(beginnings), tuple(dict.fromkeys(half[1] for half in halves if len(half) > 1))
 
@@ -166,7 +166,7 @@ def _varied(w: Words, name: str, value: str) -> str:
     if w.heldout:
         return value
     if name in _JOINED and w.chance(_OTHER_END):
-        beginnings, ends = _halves(name, w.split)
+        beginnings, ends = _halves(name)
         joined = f"{w.pick(beginnings)} {w.pick(ends)}" if len(ends) >= 8 else value  # few would come again and again
         value = value if joined in values(name, "heldout") else joined
     if name not in _COPIED or " " not in value or not w.chance(_OTHER_WORDS):

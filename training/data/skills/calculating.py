@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from training.data.example import Chat, Example
 from training.data.parameter_kinds import Parameter
-from training.data.parameters import Tool, cased, schema_of
+from training.data.parameters import Tool, cased, listed, schema_of
 from training.data.result_fields import TAKEN
 from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.written_agents import distinct_names, offered
 from training.data.toolmaking import Listing
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, capitalized
 
 _MOST_KNOWN = 99  # what is answered without a tool
 
@@ -70,7 +70,7 @@ _POWER = _Operation(
     Phrases("Raise {a} to the power of {b}.", "{a} to the power of {b}.", "Exponentiation.", "Exponentiates {a} by {b}.", "Computes {a} ** {b}.", "Returns a power.", "Raises a number to a power."),
     Phrases("What is {a} to the power of {b}?", "What is {a}^{b}?", "{a} ** {b}", "Raise {a} to the power of {b}.", "Calculate {a}^{b}.", "How much is {a} to the {b}th?", "What's {a} to the power {b}?", "Compute {a} raised to {b}.", "{a} to the power of {b}, please."),
     Phrases("raise {a} to the power of {b}", "what is {a}^{b}", "{a} to the power of {b}", "compute {a} ** {b}", "what's {a} to the {b}th"),
-    Phrases("raise it to the power of {b}", "raise that to {b}", "take the result to the power of {b}", "to the power of {b}", "raise it to {b}"),
+    Phrases(),  # powers of results would be too large
     lambda a, b: a**b,
 )  # fmt: skip
 _OPERATIONS = (_ADD, _ADD, _SUBTRACT, _MULTIPLY, _MULTIPLY, _POWER)
@@ -80,13 +80,18 @@ _THEN = (", then {}", " and {}", ". Then {}", ", and then {}", ", {}", ". After 
 _AGAIN = Phrases("And {c}?", "Now {c}.", "Next: {c}", "And now {c}?", "Then {c}, please.", "Another one: {c}", "Also {c}.", "OK, {c}?")  # fmt: skip
 
 
+def _ordered(operation: _Operation, a: int, b: int) -> tuple[int, int]:
+    """The numbers, the larger one first where the smaller one is taken away."""
+    return (max(a, b), min(a, b)) if operation is _SUBTRACT else (a, b)
+
+
 def _numbers(w: Words, operation: _Operation) -> tuple[int, int]:
     """Two numbers, small ones mostly; never twice the same, so that none may stand for the other."""
     if operation is _POWER:
         return w.between(2, 12), w.between(2, 5)
     high = w.pick((9, 9, 12, 20, 50, 99, 999, 20000))
     a, b = w.between(0, high), w.between(0, w.pick((high, 9, high)))
-    a, b = (max(a, b), min(a, b)) if operation is _SUBTRACT else (a, b)
+    a, b = _ordered(operation, a, b)
     return (a, b) if a != b else (a + 1, b)
 
 
@@ -114,8 +119,7 @@ def _returned(w: Words, value: int) -> str:
 def _report(w: Words, chat: Chat, values: list[int]) -> None:
     for at, value in enumerate(values):
         chat.result(_returned(w, value), at)
-    text = f"The result is {values[0]}." if len(values) == 1 else f"The results are {' and '.join(map(str, values))}."
-    chat.answer(text, TAKEN)
+    chat.answer(f"The result is {values[0]}." if len(values) == 1 else f"The results are {listed(values)}.", TAKEN)
 
 
 def _single(w: Words, chat: Chat, operation: _Operation, tool: Tool) -> list[int]:
@@ -132,14 +136,14 @@ def _single(w: Words, chat: Chat, operation: _Operation, tool: Tool) -> list[int
 
 def _both(w: Words, chat: Chat, tools: list[tuple[_Operation, Tool]]) -> list[int]:
     """Two sums in one request."""
-    two = [w.pick(tools), w.pick(tools)]
-    numbers = [_numbers(w, operation) for operation, _ in two]
-    (first, (a, b)), (second, (c, d)) = zip((one[0] for one in two), numbers, strict=True)
+    (first, one), (second, other) = w.pick(tools), w.pick(tools)
+    a, b = _numbers(w, first)
+    c, d = _numbers(w, second)
     head = w.say(first.asks if w.chance(0.5) else first.clauses, a=a, b=b)
     tail = w.say(second.clauses, a=c, b=d)
-    chat.user(head[:1].upper() + head[1:].rstrip("?.") + w.pick(_JOINTS) + tail + w.pick((".", "?", "")))
-    chat.calls([(tool.name, _arguments(tool, *pair)) for (_, tool), pair in zip(two, numbers, strict=True)])
-    return [operation.compute(*pair) for (operation, _), pair in zip(two, numbers, strict=True)]
+    chat.user(capitalized(head).rstrip("?.") + w.pick(_JOINTS) + tail + w.pick((".", "?", "")))
+    chat.calls([(one.name, _arguments(one, a, b)), (other.name, _arguments(other, c, d))])
+    return [first.compute(a, b), second.compute(c, d)]
 
 
 def _on_the_result(w: Words, chat: Chat, tools: list[tuple[_Operation, Tool]]) -> list[int]:
@@ -150,7 +154,7 @@ def _on_the_result(w: Words, chat: Chat, tools: list[tuple[_Operation, Tool]]) -
     a, b = _numbers(w, first)
     c = w.between(2, w.pick((9, 20, 99)))
     head = w.say(first.clauses, a=a, b=b)
-    chat.user(head[:1].upper() + head[1:] + w.pick(_THEN).format(w.say(second.further, b=c)) + w.pick((".", "", "?")))
+    chat.user(capitalized(head) + w.pick(_THEN).format(w.say(second.further, b=c)) + w.pick((".", "", "?")))
     chat.calls([(one.name, _arguments(one, a, b))])
     between = first.compute(a, b)
     chat.result(_returned(w, between))
@@ -164,8 +168,7 @@ def _in_the_head(w: Words, chat: Chat, there: list[_Operation]) -> bool:
     if not others:
         return False
     operation = w.pick(others)
-    a, b = w.between(1, 50), w.between(1, 49)
-    a, b = (max(a, b), min(a, b)) if operation is _SUBTRACT else (a, b)
+    a, b = _ordered(operation, w.between(1, 50), w.between(1, 49))
     if operation.compute(a, b) > _MOST_KNOWN:
         return False
     chat.user(w.ask_keeping((str(a), str(b)), operation.asks, a=a, b=b))

@@ -15,10 +15,9 @@ from training.data.prose_parts import Passage, Question
 from training.data.skills.matching import EASY, HARD, SENTENCE, conversation, level_of, matched
 from training.data.skills.openings import chat_for, system_text
 from training.data.skills.queries import Fact, Told, query_for
-from training.data.skills.reading import FURTHER, answered, refused
+from training.data.skills.reading import FURTHER, REFUSALS, answered, refused
 from training.data.words import Words, capitalized
 
-_REFUSALS = 0.15  # of the questions
 _FOLLOWED = 0.3  # of the questions
 _SEVERAL = 0.25  # of the contexts are several passages that are alike
 _FEWEST_WORDS = 22  # of a passage that is judged
@@ -83,7 +82,7 @@ def _conversation(w: Words, chat: Chat, made: Pairs, one: Reading, context: str,
     before: Question | None = None
     question: Question
     for at in range(n):
-        refuse = bool(one.untold) and w.chance(_REFUSALS)
+        refuse = bool(one.untold) and w.chance(REFUSALS)
         follow = None
         if isinstance(before, Asked) and w.chance(_FOLLOWED):
             follow = _same_asked(w, made, before, asked, said) or _follow_up(w, before, asked, said)

@@ -35,7 +35,7 @@ from training.data.toolmaking import Listing
 from training.data.words import Phrases, Words
 from training.data.written import Line, Slots, line_of, lines, said
 
-_REFUSALS = 0.15  # of the questions
+REFUSALS = 0.15  # of the questions
 
 FURTHER = Phrases(
     *("{q}", "{q}", "{q}", "{q}", "{q}", "{q}", "And: {q}", "Next question. {q}", "Now this: {q}", "One more: {q}"),
@@ -105,7 +105,7 @@ def _conversation(w: Words, chat: Chat, ones: Sequence[Reading], context: str, n
     said_before: set[str] = set()
     first = True
     for source, question in w.shuffled(pool)[:n]:
-        refuse = w.chance(_REFUSALS)
+        refuse = w.chance(REFUSALS)
         text = _unanswerable(w, ones) if refuse else question.text
         if question.answer in said_before and not refuse:
             continue  # what was said before would only be said again
@@ -236,7 +236,7 @@ def read_result(w: Words) -> Example:
     for _ in range(1 if w.heldout else w.pick((1, 2, 3, 3, 4))):
         one = read(w)
         question = w.pick(one.alone() or one.questions)
-        refuse = w.chance(_REFUSALS)
+        refuse = w.chance(REFUSALS)
         text = _unanswerable(w, [one]) if refuse else question.text
         chat.user(text)
         chat.calls([(name, {key: text})], train=not w.heldout)

@@ -124,14 +124,15 @@ def neighbours(w: Words, tools: Sequence[Tool]) -> list[Tool]:
     """A few tools that take the same thing as the first of these and are about something else."""
     own: dict[str, str] = tools[0].extra["names"]
     known = set().union(*(stems(f"{spoken(tool.topic)} {tool.description}") for tool in tools))
+    topics = {tool.topic for tool in tools}
     found: list[Tool] = []
     if len(own) == 1:
         (taken,) = own
         for spec in w.sample(_by_parameter(w.heldout).get(taken, ()), w.pick((1, 2, 2, 3))):
             about = stems(f"{spoken(spec['name'])} {spec['does'][0]}") - stems(taken) - ANYWHERE
-            taken_names = {tool.topic for tool in (*tools, *found)}
-            if about and not about & known and spec["name"] not in taken_names:
+            if about and not about & known and spec["name"] not in topics:
                 known |= about
+                topics.add(spec["name"])
                 found.append(made_tool(w, spec, {}))
     return found
 

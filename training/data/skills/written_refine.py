@@ -18,6 +18,16 @@ _READ = Phrases("The context says it.", "I read it in the context.", "It stands 
 _KEPT = Phrases("The new context does not help.", "Nothing new about it.", "The old answer stays.")
 
 
+def _question(w: Words, line: Line, slots: Slots) -> str:
+    """One of the ways to ask."""
+    return slots.fill(said(w, line.one(w, line["asks"])))
+
+
+def _told(w: Words, line: Line, slots: Slots, helps: bool) -> str:
+    """A context that answers, or one that only names the same things."""
+    return slots.fill(line.one(w, line["changed" if helps else "irrelevant"]))
+
+
 def _around(w: Words, line: Line, slots: Slots, told: str) -> str:
     """A context in which something is told, now and then with what does not matter around it."""
     beside = w.sample(line.among(w, line["irrelevant"]), w.pick((0, 0, 1, 1, 2)))
@@ -31,10 +41,10 @@ def _refined(w: Words, chat: Chat, line: Line) -> None:
     at = w.between(0, len(line["old"]) - 1)
     old, new = (line["old"][at].replace("{old}", f"{{{name}}}") for name in ("old", "new"))
     before = slots.fill(old)
-    question = slots.fill(said(w, line.one(w, line["asks"])))
+    question = _question(w, line, slots)
     x = w.rng.random()
     if x < 0.42:
-        context = _around(w, line, slots, slots.fill(line.one(w, line["changed"])))
+        context = _around(w, line, slots, _told(w, line, slots, True))
         answer, thought = slots.fill(new), w.say(_CHANGED)
         if w.chance(0.3):
             unknown = [UNKNOWN, *line.get("unknown", ())]
@@ -43,7 +53,7 @@ def _refined(w: Words, chat: Chat, line: Line) -> None:
         context = _around(w, line, slots, slots.fill(line.one(w, line["added"])))
         answer, thought = slots.fill(line["merged"][at]), w.say(_ADDED)
     else:
-        context = _around(w, line, slots, slots.fill(line.one(w, line["irrelevant"])))
+        context = _around(w, line, slots, _told(w, line, slots, False))
         answer, thought = before, w.say(_KEPT)
     other = Swap(w, "" if w.heldout else context, 0.0 if w.chance(0.5) else 0.3)
     question, context, before, answer = (other(text) for text in (question, context, before, answer))
@@ -55,9 +65,8 @@ def _asked(w: Words, chat: Chat, line: Line) -> None:
     """A plain question on a context that names another value, too, or none."""
     slots = Slots(w, line.get("slots", {}))
     known = w.chance(0.75)
-    told = slots.fill(line.one(w, line["changed"])) if known else slots.fill(line.one(w, line["irrelevant"]))
-    context = _around(w, line, slots, told)
-    question = slots.fill(said(w, line.one(w, line["asks"])))
+    context = _around(w, line, slots, _told(w, line, slots, known))
+    question = _question(w, line, slots)
     system, user = qa_messages(w, context, question)
     if not chat.messages:
         chat.system(system or system_text(w, 0.1))
@@ -83,16 +92,16 @@ def _judged(w: Words) -> Judged:
     """A question and a context that answers it, or one that names the same things and does not, or another question's."""
     line = line_of(w, _AREA)
     slots = Slots(w, line.get("slots", {}))
-    question = slots.fill(said(w, line.one(w, line["asks"])))
+    question = _question(w, line, slots)
     helps = w.chance(0.5)
     if helps or w.chance(0.7):
-        told = slots.fill(line.one(w, line["changed" if helps else "irrelevant"]))
+        told = _told(w, line, slots, helps)
         context = _around(w, line, slots, told) if w.chance(0.3) else told
     else:
         other = line_of(w, _AREA)
         while other is line:
             other = line_of(w, _AREA)
-        context = Slots(w, other.get("slots", {})).fill(other.one(w, other["changed"]))
+        context = _told(w, other, Slots(w, other.get("slots", {})), True)
     swap = Swap(w, "" if w.heldout else f"{question} {context}", 0.0 if w.chance(0.5) else 0.3)
     return swap(question), swap(context), helps
 
