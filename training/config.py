@@ -108,6 +108,7 @@ class TrainConfig:
             them, up to this part of the schedule; then all are whole.
         first, first_until: Share of what is learned first (`training.data.mixture.FIRST`), beside its share of the
             mixture, up to this part of the schedule.
+        late_from: Part of the schedule after which skills come as often as `training.data.mixture.LATE` says.
         budget_s: The schedule's whole length.
         rate: Factor on all learning rates.
         decay: Last part of the schedule in which the learning rates fall linearly.
@@ -132,6 +133,7 @@ class TrainConfig:
     whole_from: float = 0.65
     first: float = 0.25
     first_until: float = 0.2
+    late_from: float = 0.6
     budget_s: float = 800.0
     rate: float = 1.25
     decay: float = 0.65

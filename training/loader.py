@@ -10,7 +10,7 @@ import random
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,16 +76,18 @@ class _Pipe:
         return pickle.loads(self._reader.recv_bytes())
 
 
-def _work(out: _Pipe, path: Path, n_token: int, name: str, short: Any, first: Any) -> None:
+def _work(out: _Pipe, path: Path, n_token: int, name: str, mix: Sequence[Any]) -> None:
     os.nice(5)
     out.only_write()
     encoder, rng = tokenizers.load(path), random.Random(name)
+    short, first, late = mix
     packer = Packer(ROWS, n_token, tokenizers.CONTROL.index(tokenizers.PAD), rng)
     n = failed = 0
     while True:
         n += 1
         try:
-            made = document(encoder, example(rng, "train", first=first.value), short=rng.random() < short.value)
+            drawn = example(rng, "train", first=first.value, late=bool(late.value))
+            made = document(encoder, drawn, short=rng.random() < short.value)
         except Exception as reason:  # one conversation in a million is no reason to lose a run, many are
             traceback.print_exc()
             failed += 1
@@ -164,10 +166,10 @@ class Loader:
         self._ready: queue.Queue[Any] = queue.Queue(maxsize=READY * self._parts)
         self.source = Replay(self._ready, KEPT, seed)
         rows = _Pipe(context)
-        self._short, self._first = context.Value("d", 0.0), context.Value("d", 0.0)
+        self._mix = tuple(context.Value("d", 0.0) for _ in range(3))
         of_all = (rows, path, n_token)
         self._workers = [
-            context.Process(target=_work, args=(*of_all, f"{seed}/{i}", self._short, self._first), daemon=True)
+            context.Process(target=_work, args=(*of_all, f"{seed}/{i}", self._mix), daemon=True)
             for i in range(n_worker)
         ]
         for worker in self._workers:
@@ -186,10 +188,16 @@ class Loader:
             parts = [self.source.get() for _ in range(self._parts)]
             yield tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
-    def mix(self, *, short: float, first: float) -> None:
-        """From now on, the share of prompts without the instructions that all with tools have, and of what is learned
-        first (`training.data.mixture.FIRST`)."""
-        self._short.value, self._first.value = short, first
+    def mix(self, *, short: float, first: float, late: bool) -> None:
+        """What workers write from now on.
+
+        Args:
+            short: The share of prompts without the instructions that all with tools have.
+            first: The share of what is learned first (`training.data.mixture.FIRST`).
+            late: Whether skills come as often as in the last part of the schedule (`training.data.mixture.LATE`).
+        """
+        for shared, value in zip(self._mix, (short, first, late), strict=True):
+            shared.value = value
 
     @property
     def waiting(self) -> int:

@@ -271,6 +271,7 @@ def run(
         loader.mix(
             short=config.short_prompts if trainer.progress < config.whole_from else 0.0,
             first=config.first if trainer.progress < config.first_until else 0.0,
+            late=trainer.progress >= config.late_from,
         )
         batch = next(source)
         waited += time.monotonic() - now

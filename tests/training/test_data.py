@@ -7,12 +7,15 @@ import json
 import random
 import subprocess
 import sys
+from collections import Counter
 
 import jsonschema
 import pytest
 
 from ds4_core.chat import render_text
 from training.data import SKILLS, Example, by_skill, example, pieces
+from training.data.mixture import LATE
+from training.data.mixture import drawn as drawn_skill
 from training.data.rendering import text_of, without_instructions
 from training.data.words import Phrases, Words, _words
 
@@ -165,3 +168,12 @@ def test_a_prompt_without_instructions_still_lists_its_tools_and_keeps_its_targe
         assert [p for p in whole if p.trained] == [p for p in short if p.trained]
         assert all(f'"name": "{tool["function"]["name"]}"' in text for tool in made.tools or ())
         assert len(short) == len(whole) if not made.tools else len(text) < len(text_of(made))
+
+
+def test_late_in_the_schedule_what_is_composed_comes_less_often_and_everything_still_comes():
+    assert set(LATE) <= set(SKILLS)
+    rng = random.Random("late")
+    early, late = (Counter(drawn_skill(rng, late=late) for _ in range(40_000)) for late in (False, True))
+    assert set(late) == set(early) == set(SKILLS)
+    assert late["composed_prose"] < 0.7 * early["composed_prose"]
+    assert late["written_json"] > 1.3 * early["written_json"]

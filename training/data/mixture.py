@@ -55,7 +55,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "tool_no_arguments": (1, calling.without_arguments),
     "tool_other_scripts": (4, calling.of_other_scripts),
     "tool_forced": (0.15, calling.forced),
-    "calculating": (4, calculating.calculating),
+    "calculating": (2.5, calculating.calculating),
     "no_tool": (9, calling.no_tool),
     "tool_parallel": (10, parallel.parallel),
     "written_clauses": (10, written_clauses.written_clauses),
@@ -67,21 +67,21 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "result_step": (0.6, results.second_step),
     "composed_result": (5, composed_results.composed_result),
     "composed_chain": (8, composed_chains.composed_chain),
-    "composed_lookup": (4, composed_lookups.composed_lookup),
+    "composed_lookup": (3, composed_lookups.composed_lookup),
     "result_retry": (1, results.retry),
     "result_context": (1, results.retrieval),
     "result_structured": (1, results.structured_end),
     "agent_handoff": (0.4, results.handoff),
-    "json_schema": (1, extraction.json_schema),
-    "json_by_words": (1, extraction.json_by_words),
+    "json_schema": (2.5, extraction.json_schema),
+    "json_by_words": (3, extraction.json_by_words),
     "structured_tool": (3, extraction.structured_tool),
-    "written_json": (26, written_extraction.written_json),
-    "written_json_tool": (6, written_extraction.written_json_tool),
+    "written_json": (38, written_extraction.written_json),
+    "written_json_tool": (7, written_extraction.written_json_tool),
     "context_qa": (4, context.question_answering),
     "context_unknown": (1, context.refusal),
     "refine": (1.5, context.refine),
     "long_context": (0.9, context.long_document),
-    "lookup": (8, lookup.lookup),
+    "lookup": (7, lookup.lookup),
     "composed_prose": (13, composed_reading.composed_prose),
     "composed_relevance": (2, composed_reading.composed_relevance),
     "read_prose": (18, reading.read_prose),
@@ -97,11 +97,11 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "written_condense": (4, written_texts.condense),
     "written_summary": (1.5, written_texts.summary),
     "written_classify": (2.5, written_texts.classify),
-    "written_chain": (8, written_agents.chain),
+    "written_chain": (12, written_agents.chain),
     "written_no_tool": (9, written_no_tool.no_tool),
     "written_error": (2, written_agents.error),
     "written_handoff": (2, written_handoff.handoff),
-    "written_result": (8, written_results.result),
+    "written_result": (10, written_results.result),
     "react": (8, react.react),
     "relevance": (1, judging.relevance),
     "choice_select": (1, judging.choice_select),
@@ -120,7 +120,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "repeat": (2, text_tasks.repeating),
     "format": (2.5, text_tasks.formatting),
     "translate": (1, text_tasks.rewriting),
-    "written_format": (8, written_format.written_format),
+    "written_format": (10, written_format.written_format),
     "written_instructed": (6, written_format.written_instructed),
     "written_talk": (8, written_talk.written_talk),
     "written_facts": (5, written_talk.written_facts),
@@ -131,7 +131,36 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
 SKILLS: tuple[str, ...] = tuple(WEIGHTS)
 #: What is learned first, for the others build on it: finding the same words again, with what stands beside them.
 FIRST: dict[str, float] = {"lookup": 3, "which_composed": 1, "relevance": 0.5}
+#: How much more or less often a skill comes late in the schedule, when the learning rate falls: what is composed, or only
+#: looked up, has taught its structure by then, and what people write in their own words is what will be asked.
+LATE: dict[str, float] = {
+    "lookup": 0.3,
+    "which_tool": 0.6,
+    "which_composed": 0.3,
+    "tool_composed": 0.5,
+    "parallel_composed": 0.5,
+    "composed_result": 0.5,
+    "composed_chain": 0.5,
+    "composed_lookup": 0.4,
+    "composed_prose": 0.5,
+    "composed_relevance": 0.7,
+    "read_long": 0.7,
+    "tool_one": 1.5,
+    "tool_several": 1.2,
+    "tool_parallel": 1.2,
+    "written_clauses": 1.3,
+    "written_json": 1.6,
+    "written_json_tool": 1.3,
+    "json_schema": 1.3,
+    "written_chain": 1.5,
+    "written_result": 1.3,
+    "written_error": 1.5,
+    "react": 1.3,
+    "written_format": 1.3,
+    "written_memory": 1.3,
+}
 _ALL = {skill: weight for skill, (weight, _) in WEIGHTS.items()}
+_LATE = {skill: weight * LATE.get(skill, 1.0) for skill, weight in _ALL.items()}
 
 
 def by_skill(skill: str, rng: random.Random, split: str) -> Example:
@@ -158,7 +187,18 @@ def by_skill(skill: str, rng: random.Random, split: str) -> Example:
             return made
 
 
-def example(rng: random.Random, split: str, *, first: float = 0.0) -> Example:
-    """An example of the mixture; as `by_skill`. `first`: the share of what is learned first."""
-    weights = FIRST if rng.random() < first else _ALL
-    return by_skill(rng.choices(list(weights), list(weights.values()))[0], rng, split)
+def drawn(rng: random.Random, *, first: float = 0.0, late: bool = False) -> str:
+    """A skill.
+
+    Args:
+        rng: Decides everything.
+        first: The share of what is learned first (`FIRST`).
+        late: Whether the weights are those of the last part (`LATE`).
+    """
+    weights = FIRST if rng.random() < first else _LATE if late else _ALL
+    return rng.choices(list(weights), list(weights.values()))[0]
+
+
+def example(rng: random.Random, split: str, *, first: float = 0.0, late: bool = False) -> Example:
+    """An example of the mixture; the arguments are those of `drawn` and `by_skill`."""
+    return by_skill(drawn(rng, first=first, late=late), rng, split)

@@ -208,7 +208,7 @@ def json_by_words(w: Words) -> Example:
     chat = chat_for(w, share=0.08)
     if w.chance(0.4):
         chat.response_format = {"type": "object"}
-    if w.chance(0.13):
+    if w.chance(0.2):
         keys, t = w.pick(_JOKE_KEYS), topic(w)
         chat.system(system_text(w, 0.15))
         a, b = (f"{q}{key}{q}" for q, key in zip((w.pick(("'", '"', "", "`")),) * 2, keys, strict=True))
