@@ -102,7 +102,7 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
     "written_error": (2, written_agents.error),
     "written_handoff": (2, written_handoff.handoff),
     "written_result": (10, written_results.result),
-    "react": (8, react.react),
+    "react": (10, react.react),
     "relevance": (1, judging.relevance),
     "choice_select": (1, judging.choice_select),
     "classify": (1.5, judging.classify),

@@ -181,10 +181,10 @@ def react(w: Words) -> Example:
     tools = _tools(w)
     chat.system(header(w, w.shuffled(tools)))
     fresh = w.shuffled(tools)
-    before = w.pick((0, 0, 0, 0, 1, 1, 2)) if not w.heldout else w.pick((0, 0, 0, 1))
+    before = w.pick((0, 0, 0, 1, 1, 2, 3)) if not w.heldout else w.pick((0, 0, 0, 1))
     newest: Tool | None = None
     for _ in range(before):
-        past = w.heldout or w.chance(0.6)
+        past = w.heldout or w.chance(0.45)
         if len(fresh) > 1 and w.chance(0.7):
             newest = fresh.pop()
             _work(w, chat, [newest], newest.request, past=past, whole=True)
@@ -202,9 +202,8 @@ def react(w: Words) -> Example:
         if fresh and w.chance(0.3):
             used.append(fresh.pop())
         _work(w, chat, used, _request(w, used), past=False, whole=False)
-    answered = not chat.messages[-1]["content"].startswith(NEED)
-    if not w.heldout and fresh and answered and w.chance(0.4):
+    while not w.heldout and fresh and not chat.messages[-1]["content"].startswith(NEED) and w.chance(0.6):
         # The long system message is worth another request.
         tool = fresh.pop()
-        _work(w, chat, [tool], tool.request, past=False, whole=w.chance(0.3))
+        _work(w, chat, [tool], tool.request, past=False, whole=w.chance(0.5))
     return chat.example("react", heldout=w.heldout)

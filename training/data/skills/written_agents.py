@@ -206,7 +206,7 @@ def chain(w: Words) -> Example:
     for tool in tools:
         tool.name = next(one.name for one in distinct if one.topic == tool.topic)
     shown = offered(w, [*distinct, *beside], w.pick((0, 0, 1, 1, 2, 3) if not beside else (0, 0, 0, 1)))
-    if w.chance(0.15):
+    if w.chance(0.25):
         results = [w.pick(step["results"]) for step in steps]
         texts = [result_text(w, slots.value(chosen["result"])) for chosen in results]
         pairs = list(zip(tools, texts, strict=True))
