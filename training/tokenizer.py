@@ -25,6 +25,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from ds4_core.chat.protocol import Special
 from training.data import SKILLS, by_skill, example
 from training.data.rendering import DECISIVE, TARGET, Piece, pieces
+from training.data.written import PREPOSITIONS
 
 PAD = "<｜▁pad▁｜>"
 #: Control tokens; their ids are their places here.
@@ -134,10 +135,7 @@ _DECISIONS = re.compile(
 #: Where a value ends: an argument, and a string of JSON.
 _ENDS = re.compile(r"""(?<=[^>])</$|(?<=[^\\:{\[ ])"(?=[,}\]])""")
 #: Where a value could have ended and goes on. Were only true ends marked, values would be cut there.
-_GOES_ON = re.compile(
-    r"(?<=\w)(?: (?:of|in|at|with|for|to|on|from|and|or|off|by|after|before|without|under|over|behind|near|about|that)"
-    r"(?= )|[,.;:!?](?= \w))"
-)
+_GOES_ON = re.compile(rf"(?<=\w)(?: (?:{PREPOSITIONS}|and|or|that)(?= )|[,.;:!?](?= \w))")
 _VALUES = re.compile(r'parameter name="|": |="')  # before the first value of a call, of JSON, of a call in a thought
 
 

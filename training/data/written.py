@@ -148,9 +148,9 @@ _JOINED = frozenset(
     topic toy vehicle
     """.split()
 )
-_BORDER = re.compile(
-    r" (?=(?:of|in|at|with|for|to|on|from|off|by|after|without|under|over|behind|near|about|against) )"
-)
+#: Words that a value can end before or go on with.
+PREPOSITIONS = "of|in|at|with|for|to|on|from|off|by|after|before|without|under|over|behind|near|about|against"
+_BORDER = re.compile(rf" (?=(?:{PREPOSITIONS}) )")
 
 
 @lru_cache(maxsize=128)
