@@ -156,6 +156,13 @@ LATE: dict[str, float] = {
     "written_result": 1.3,
     "written_error": 1.5,
     "react": 1.3,
+    "read_prose": 1.4,
+    "read_several": 1.2,
+    "context_qa": 1.5,
+    "context_unknown": 1.5,
+    "written_condense": 1.3,
+    "written_refine": 1.3,
+    "written_sums": 1.3,
     "written_format": 1.3,
     "written_memory": 1.3,
 }
