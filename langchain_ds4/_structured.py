@@ -96,11 +96,19 @@ def schema_as_tool(schema: Any) -> dict[str, Any]:
     """A tool whose arguments are what a schema describes, in OpenAI's form.
 
     Raises:
-        ValueError: It has no schema.
+        ValueError: It has no schema, or it describes no object.
     """
-    if not isinstance(schema, dict) or schema.get("type") == "function":
+    if isinstance(schema, dict) and schema.get("type") == "function":
         return as_openai_tools([schema])[0]
     parameters = json_schema_of(schema)
+    kind = parameters.get("type", "object")
+    if kind != "object":
+        raise InvalidRequestError(
+            f"method='function_calling' with a schema of type {kind!r} ({name_of(schema)}): a call's arguments are "
+            "always an object; put it into a field of one, or use method='json_schema'"
+        )
+    if not isinstance(schema, dict):
+        return as_openai_tools([schema])[0]
     described = {"description": parameters["description"]} if "description" in parameters else {}
     return {"type": "function", "function": {"name": name_of(schema), **described, "parameters": parameters}}
 

@@ -244,7 +244,8 @@ class ChatDS4(Adapter, BaseChatModel):
             kwargs: Options of a call, as for `invoke`.
 
         Raises:
-            ValueError: An unknown method, no schema, or `strict` with "json_mode".
+            ValueError: An unknown method, no schema, `strict` with "json_mode", or "function_calling" with a schema of
+                something else than an object.
             TypeError: An unknown option.
 
         An answer that was cut off raises an OutputParserException that says so.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypedDict
 import pydantic.v1
 import pytest
 from langchain_core.exceptions import ModelInvalidRequestError, OutputParserException
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from ds4_core.chat import ToolCall
 from ds4_core.errors import UnsupportedError
@@ -246,6 +246,8 @@ def test_what_makes_no_sense_is_refused(llm):
         ({"schema": None}, "schema"),
         ({"schema": None, "method": "function_calling"}, "schema"),
         ({"schema": Joke, "method": "json_mode", "strict": True}, "strict"),
+        ({"schema": {"title": "L", "type": "array"}, "method": "function_calling"}, "'array'.*always an object"),
+        ({"schema": RootModel[int], "method": "function_calling"}, "'integer'.*always an object"),
     ):
         with pytest.raises(ModelInvalidRequestError, match=named):
             llm.with_structured_output(**values)
