@@ -35,7 +35,7 @@ from training.data.toolmaking import Listing
 from training.data.words import Phrases, Words
 from training.data.written import Line, Slots, line_of, lines, said
 
-REFUSALS = 0.15  # of the questions
+REFUSALS = 0.22  # of the questions
 
 FURTHER = Phrases(
     *("{q}", "{q}", "{q}", "{q}", "{q}", "{q}", "And: {q}", "Next question. {q}", "Now this: {q}", "One more: {q}"),
