@@ -6,17 +6,15 @@ import json
 
 from training.data.example import OBSERVATION, Chat, Example
 from training.data.parameters import Tool
-from training.data.prompts import default
 from training.data.results import Result, any_result
 from training.data.skills.openings import chat_for
+from training.data.skills.react_format import ENOUGH, NEED, UNABLE, action, header, past_action
 from training.data.skills.talk import exchange
+from training.data.skills.written_no_tool import plain_words
 from training.data.toolmaking import Listing, any_tool, lowered, several_tools
 from training.data.words import Phrases, Words, capitalized
 from training.data.written_tools import follow_up, tool_result, written_tool
 
-NEED = "Thought: The current language of the user is: English. I need to use a tool to help me answer the question."
-ENOUGH = "Thought: I can answer without using any more tools. I'll use the user's language to answer"
-UNABLE = "Thought: I cannot answer the question with the provided tools."
 _THEN = Phrases(
     "{A}, and then {b}.",
     "{A}. After that, {b}.",
@@ -46,35 +44,6 @@ _NO_TOOL = Phrases(
     "My tools do not allow that.",
     "I am not able to do that with my tools.",
 )
-
-
-def _description(w: Words, listing: Listing, tool: Tool) -> str:
-    function = listing.spec(tool)["function"]
-    del w
-    return f"> Tool Name: {function['name']}\nTool Description: {function['description']}\nTool Args: {json.dumps(function['parameters'], ensure_ascii=False)}\n"
-
-
-def header(w: Words, tools: list[Tool]) -> str:
-    """The system message of the agent."""
-    listing = Listing(w)
-    listing.style, listing.signature = (
-        ("titled", w.chance(0.7)) if w.chance(0.85) else (listing.style, listing.signature)
-    )
-    described = "\n".join(_description(w, listing, tool) for tool in tools)
-    names = ", ".join(tool.name for tool in tools)
-    if w.chance(0.1):
-        return default("react_context").format(tool_desc=described, tool_names=names, context=w.sentence())
-    return default("react").format(tool_desc=described, tool_names=names, context_prompt="")
-
-
-def action(tool: Tool) -> str:
-    """The step that calls a tool."""
-    return f"{NEED}\nAction: {tool.name}\nAction Input: {json.dumps(tool.arguments, ensure_ascii=False)}"
-
-
-def past_action(tool: Tool) -> str:
-    """The same as the agent writes it into later prompts: the arguments as Python shows them."""
-    return f"{NEED}\nAction: {tool.name}\nAction Input: {tool.arguments}"
 
 
 def _tools(w: Words) -> list[Tool]:
@@ -158,11 +127,16 @@ def _work(w: Words, chat: Chat, used: list[Tool], request: str, *, past: bool, w
     turn.end(" ".join(answer if answer[-1:] in ".!?" or len(answers) == 1 else f"{answer}." for answer in answers))
 
 
-def _talk(w: Words, chat: Chat, *, past: bool) -> None:
-    """A turn that needs no tool."""
-    user, answer, *_ = exchange(w, offered=chat.messages[0]["content"].lower())
-    turn = _Turn(w, chat, user, past=past)
-    turn.end(answer)
+def _talk(w: Words, chat: Chat, tools: list[Tool], *, past: bool) -> None:
+    """Turns that need no tool."""
+    described = json.dumps(Listing(w).specs(tools), ensure_ascii=False).lower()
+    spoken = plain_words(w, tools, described) if w.chance(0.5) else None
+    if spoken is None:
+        user, answer, *_ = exchange(w, offered=chat.messages[0]["content"].lower())
+        spoken = [user, answer]
+    for said, replied in zip(spoken[::2], spoken[1::2], strict=True):
+        turn = _Turn(w, chat, said, past=past)
+        turn.end(replied)
 
 
 def _beyond(w: Words, chat: Chat, tools: list[Tool]) -> bool:
@@ -189,10 +163,10 @@ def react(w: Words) -> Example:
             newest = fresh.pop()
             _work(w, chat, [newest], newest.request, past=past, whole=True)
         else:
-            _talk(w, chat, past=past)
+            _talk(w, chat, tools, past=past)
     x = w.rng.random()
     if x < 0.2:
-        _talk(w, chat, past=False)
+        _talk(w, chat, tools, past=False)
     elif not w.heldout and x < 0.23 and _beyond(w, chat, tools):
         pass
     elif newest is not None and x < 0.5 and (again := follow_up(w, newest)) is not None:

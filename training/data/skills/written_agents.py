@@ -17,7 +17,7 @@ from training.data.results import dumped, good_result
 from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.queries import stems
-from training.data.skills.react import ENOUGH, action, header, past_action
+from training.data.skills.react_format import ENOUGH, action, header, past_action
 from training.data.toolmaking import Listing, any_tool
 from training.data.words import MONTHS, Words
 from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, lines, parsed, said, strings_of

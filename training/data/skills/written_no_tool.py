@@ -35,30 +35,37 @@ def _about_tools(w: Words, line: Line, tools: list[Tool]) -> tuple[str, str] | N
     return (tool.name, f"{about}.") if about else None
 
 
-def _plain(w: Words, chat: Chat, tools: list[Tool], text: str) -> bool:
-    """One turn that needs no tool; whether there was one. `text`: the tools offered, in small letters."""
+def plain_words(w: Words, tools: list[Tool], text: str) -> list[str] | None:
+    """What the user and the assistant say in turn where no tool is needed; None if a tool could be meant.
+
+    `text`: the tools offered, in small letters.
+    """
     line, template = w.pick(_without_tool(w.heldout))
     if any(word in text for word in line.get("unless", ())):
-        return False
+        return None
     slots = slots_for(w, template, line.get("before", []))
     if line["answer"].startswith("@"):
         about = _about_tools(w, line, tools)
         if about is None:
-            return False
+            return None
         slots.values["tool"], answer = about
     else:
         compute(slots, line.get("calc", {}))
         answer = ""
-    for role, spoken_before in zip(("user", "assistant"), line.get("before", ()), strict=False):
-        filled = slots.fill(spoken_before)
-        if role == "user":
-            chat.user(filled)
-        else:
-            chat.answer(filled)
+    before = [slots.fill(spoken) for spoken in line.get("before", ())]
     asked = slots.fill(template if line.get("exact") else said(w, template))
-    chat.user(asked)
-    chat.answer(answer or slots.fill(line["answer"]), "No tool is needed for this.")
-    return True
+    return [*before, asked, answer or slots.fill(line["answer"])]
+
+
+def _plain(w: Words, chat: Chat, tools: list[Tool], text: str) -> bool:
+    """Turns that need no tool; whether there were any. `text`: the tools offered, in small letters."""
+    spoken = plain_words(w, tools, text)
+    for at, words in enumerate(spoken or ()):
+        if at % 2 == 0:
+            chat.user(words)
+        else:
+            chat.answer(words, "No tool is needed for this." if at + 1 == len(spoken or ()) else "")
+    return spoken is not None
 
 
 def no_tool(w: Words) -> Example:
