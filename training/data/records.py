@@ -25,7 +25,18 @@ _INNER = re.compile(r"(\w+):(\[?\w+\]?(?:\([^)]*\))?)")
 _NAMES = frozenset(("person", "first", "last", "full", "city", "company", "product", "user", "job", "noun", "title"))
 #: What may stand instead of one of some choices: with a capital, and without.
 _CAPITAL = ("title", "company", "city", "@place_name", "@book", "@song", "@film", "@shop", "@ship")
-_SMALL = ("phrase", "noun", "product", "@clothing", "@topic", "@reason", "@hobby", "@furniture", "@animal", "@ingredient")
+_SMALL = (
+    "phrase",
+    "noun",
+    "product",
+    "@clothing",
+    "@topic",
+    "@reason",
+    "@hobby",
+    "@furniture",
+    "@animal",
+    "@ingredient",
+)
 _ARTICLE = re.compile(r"\b([Aa]) \{(\w+(?:#\d)?)(?::([^{}]+))?\}")
 _GENERIC = Phrases(
     "The {k}",

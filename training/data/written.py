@@ -375,3 +375,16 @@ def said(w: Words, template: str, *, rough: bool = True) -> str:
     if w.chance(0.1):
         return vary(w.rng, template, rough=rough)
     return typed(w, template) if rough else template
+
+
+def as_typed(schema: dict[str, Any], value: Any) -> Any:
+    """A slot's value as the schema wants it: numbers of a string parameter are its text, one of "30|45" is a number."""
+    if schema.get("type") == "string" and not isinstance(value, str):
+        return str(value)
+    if schema.get("type") in ("integer", "number") and isinstance(value, str):
+        return int(value) if value.isdigit() else float(value)
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        return [as_typed(schema["items"], item) for item in value]
+    if isinstance(value, dict) and isinstance(schema.get("properties"), dict):
+        return {key: as_typed(schema["properties"].get(key, {}), item) for key, item in value.items()}
+    return value

@@ -10,7 +10,7 @@ from training.data.parameters import Tool, cased, described, listed, spoken
 from training.data.results import Result, any_result, dumped, error_result, good_result
 from training.data.swapping import swapped_tool
 from training.data.words import Phrases, Words, capitalized
-from training.data.written import HERE, Line, Slots, line_of, said, slots_of, strings_of
+from training.data.written import HERE, Line, Slots, as_typed, line_of, said, slots_of, strings_of
 
 _AREA = "tools"
 _WRAPS = Phrases(
@@ -74,19 +74,6 @@ def _key(w: Words, own: str, also: list[str], used: set[str]) -> str:
     return name
 
 
-def _typed(schema: dict[str, Any], value: Any) -> Any:
-    """A slot's value as the schema wants it: numbers of a string parameter are its text, one of "30|45" is a number."""
-    if schema.get("type") == "string" and not isinstance(value, str):
-        return str(value)
-    if schema.get("type") in ("integer", "number") and isinstance(value, str):
-        return int(value) if value.isdigit() else float(value)
-    if isinstance(value, list) and isinstance(schema.get("items"), dict):
-        return [_typed(schema["items"], item) for item in value]
-    if isinstance(value, dict) and isinstance(schema.get("properties"), dict):
-        return {key: _typed(schema["properties"].get(key, {}), item) for key, item in value.items()}
-    return value
-
-
 def _schema(spec: dict[str, Any]) -> dict[str, Any]:
     return dict(spec.get("schema") or {"type": spec["type"]})
 
@@ -98,11 +85,11 @@ def _arguments(line: Line, template: str, fixed: dict[str, Any], slots: Slots, s
     for own, spec in line["params"].items():
         schema = _schema(spec)
         if own in fixed:
-            out[own] = _typed(schema, slots.value(fixed[own]))
+            out[own] = as_typed(schema, slots.value(fixed[own]))
         elif own + suffix in there:
-            out[own] = _typed(schema, slots.get(own + suffix))
+            out[own] = as_typed(schema, slots.get(own + suffix))
         elif own in there:
-            out[own] = _typed(schema, slots.get(own))
+            out[own] = as_typed(schema, slots.get(own))
     return out
 
 
@@ -275,7 +262,7 @@ def follow_up(w: Words, tool: Tool) -> Tool | None:
     try:
         request = slots.fill(said(w, template))
         fresh = {
-            own: _typed(_schema(line["params"][own]), slots.value(value))
+            own: as_typed(_schema(line["params"][own]), slots.value(value))
             for own, value in changed.items()
             if own in tool.extra["names"]
         }

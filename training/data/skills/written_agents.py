@@ -20,7 +20,18 @@ from training.data.skills.queries import stems
 from training.data.skills.react_format import ENOUGH, action, header, past_action
 from training.data.toolmaking import Listing, any_tool
 from training.data.words import MONTHS, Words
-from training.data.written import HELD_OUT_WORDINGS, Line, Slots, held, line_of, lines, parsed, said, strings_of
+from training.data.written import (
+    HELD_OUT_WORDINGS,
+    Line,
+    Slots,
+    as_typed,
+    held,
+    line_of,
+    lines,
+    parsed,
+    said,
+    strings_of,
+)
 
 # -- what the lines have in common -------------------------------------------------------------------------------------
 
@@ -74,14 +85,14 @@ def made_tool(w: Words, spec: dict[str, Any], arguments: dict[str, Any], request
         key = own if w.chance(0.55) else w.pick([own, *about.get("also", [])])
         key = cased(w, f"{key}_{w.noun()}" if key in values or w.chance(0.05) else key)
         names[own] = key
-        schema = {"type": about["type"]}
+        schema: dict[str, Any] = {"type": about["type"]}
+        if about["type"] == "array":
+            schema["items"] = {"type": "string"}
         if w.chance(0.3) and (text := described(w, key, spoken(spec["name"]))):
             schema["description"] = text
         value = arguments.get(own)
-        if about["type"] == "string" and value is not None:
-            value = str(value)
         if value is not None:
-            values[key] = value
+            value = values[key] = as_typed(schema, value)
         parameters.append(Parameter(key, schema, value, "", required=not about.get("optional")))
     does = "" if w.chance(0.06) else w.pick(spec["does"])
     return Tool(cased(w, name), does, parameters, values, request, spec["name"], request, {"names": names})
@@ -90,7 +101,10 @@ def made_tool(w: Words, spec: dict[str, Any], arguments: dict[str, Any], request
 def called_again(tool: Tool, arguments: dict[str, Any]) -> Tool:
     """The same tool with other arguments, given by the line's own names."""
     names: dict[str, str] = tool.extra["names"]
-    return replace(tool, arguments={names[own]: value for own, value in arguments.items()})
+    schemas = {parameter.name: parameter.schema for parameter in tool.parameters}
+    return replace(
+        tool, arguments={names[own]: as_typed(schemas[names[own]], value) for own, value in arguments.items()}
+    )
 
 
 def offered(w: Words, tools: list[Tool], more: int) -> list[Tool]:
@@ -300,8 +314,7 @@ def error(w: Words) -> Example:
     own = fix["param"]
     key = tool.extra["names"][own]
     new = iso or slots.value(fix["value"])
-    if line["tool"]["params"][own]["type"] == "string":
-        new = str(new)
+    new = as_typed(line["tool"]["params"][own], new)
     again = {**tool.arguments, key: new}
     if by_itself:
         hints = next(hint for hint in lines("hints") if hint["kind"] == ("date" if iso else "value"))

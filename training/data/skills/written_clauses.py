@@ -13,7 +13,7 @@ from training.data.skills.parallel import ask_for_all
 from training.data.skills.written_agents import asked, distinct_names, made_tool, offered, result_text, slots_for
 from training.data.toolmaking import Listing
 from training.data.words import Words
-from training.data.written import Line, Slots, line_of, lines
+from training.data.written import Line, Slots, as_typed, line_of, lines
 
 _AREA = "clauses"
 _MORE_TURNS = (1, 2, 2, 3, 3, 4, 5, 6)
@@ -78,8 +78,7 @@ def asked_calls(w: Words, line: Line) -> tuple[str, Calls] | None:
 def _typed(key: str, slots: Slots, arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a call, filled, with the types of its tool's parameters."""
     params = catalogue()[key]["params"]
-    filled = {own: slots.value(value) for own, value in arguments.items()}
-    return {own: str(value) if params[own]["type"] == "string" else value for own, value in filled.items()}
+    return {own: as_typed(params[own], slots.value(value)) for own, value in arguments.items()}
 
 
 def _tools(w: Words, line: Line) -> dict[str, Tool]:
