@@ -10,7 +10,8 @@ import pytest
 
 from training.data.example import Example
 from training.data.parameters import listed
-from training.data.skills.parallel import composed_parallel, parallel
+from training.data.skills.calculating import calculating
+from training.data.skills.parallel import composed_parallel, parallel, several_results
 from training.data.skills.written_clauses import asked_calls, catalogue, written_clauses
 from training.data.skills.written_results import rows
 from training.data.words import Words
@@ -109,7 +110,7 @@ def test_a_value_with_and_in_it_is_the_only_one_of_its_kind(split: str) -> None:
 
 def test_nothing_is_asked_for_twice_in_one_turn() -> None:
     w = Words(random.Random(6), "train")
-    for make in (parallel, composed_parallel):
+    for make in (parallel, composed_parallel, several_results, calculating):
         for _ in range(250):
             for _, calls in _turns(make(w)):
                 assert all(call not in calls[:at] for at, call in enumerate(calls))

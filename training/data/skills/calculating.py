@@ -139,6 +139,8 @@ def _both(w: Words, chat: Chat, tools: list[tuple[_Operation, Tool]]) -> list[in
     (first, one), (second, other) = w.pick(tools), w.pick(tools)
     a, b = _numbers(w, first)
     c, d = _numbers(w, second)
+    while (first, a, b) == (second, c, d):
+        c, d = _numbers(w, second)
     head = w.say(first.asks if w.chance(0.5) else first.clauses, a=a, b=b)
     tail = w.say(second.clauses, a=c, b=d)
     chat.user(capitalized(head).rstrip("?.") + w.pick(_JOINTS) + tail + w.pick((".", "?", "")))

@@ -291,10 +291,15 @@ def several_results(w: Words) -> Example:
     """The answer about the results of several calls."""
     chat = chat_for(w, share=0.1)
     chat.system(system_text(w, 0.3))
-    tools = several_tools(w, w.pick((1, 2, 2, 3)))
+    if w.chance(0.4):
+        calls, request = calls_of_one(w)
+        tools = calls[:1]
+    else:
+        tools = several_tools(w, w.pick((2, 2, 3, 4)))
+        calls = w.sample(tools, min(len(tools), w.pick((2, 2, 2, 3))))
+        request = " ".join(call.request if call.request[-1] in ".?!" else call.request + "." for call in calls)
     chat.tools = Listing(w).specs(tools)
-    calls = [w.pick(tools) for _ in range(w.pick((2, 2, 2, 3)))]
-    chat.user(" ".join(call.request if call.request[-1] in ".?!" else call.request + "." for call in calls))
+    chat.user(request)
     chat.calls([(call.name, call.arguments) for call in calls], train=False)
     answer_results(w, chat, calls)
     return chat.example("result_several", heldout=w.heldout)
