@@ -92,22 +92,34 @@ def openai_forms(options: Mapping[str, Any]) -> dict[str, Any]:
     return forms
 
 
+def _may_be_object(part: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
+    """Whether an object can be what a part of a schema describes; True where the part does not say."""
+    path = str(part.get("$ref", "")).split("/")
+    if path[:2] in (["#", "$defs"], ["#", "definitions"]) and len(path) == 3:
+        target = whole.get(path[1], {}).get(path[2])
+        # A reference to a reference that leads back here says nothing.
+        return not isinstance(target, Mapping) or "$ref" in target or _may_be_object(target, whole)
+    if kinds := part.get("type"):
+        return "object" in [str(kind).lower() for kind in (kinds if isinstance(kinds, list) else [kinds])]
+    if choices := part.get("anyOf") or part.get("oneOf"):
+        return any(_may_be_object(choice, whole) for choice in choices if isinstance(choice, Mapping))
+    values = part.get("enum", [part["const"]] if "const" in part else [{}])
+    return any(isinstance(value, Mapping) for value in values)
+
+
 def schema_as_tool(schema: Any) -> dict[str, Any]:
     """A tool whose arguments are what a schema describes, in OpenAI's form.
 
     Raises:
         ValueError: It has no schema, or it describes no object.
     """
-    if isinstance(schema, dict) and schema.get("type") == "function":
-        return as_openai_tools([schema])[0]
     parameters = json_schema_of(schema)
-    kind = parameters.get("type", "object")
-    if kind != "object":
+    if not _may_be_object(parameters, parameters):
         raise InvalidRequestError(
-            f"method='function_calling' with a schema of type {kind!r} ({name_of(schema)}): a call's arguments are "
-            "always an object; put it into a field of one, or use method='json_schema'"
+            f"method='function_calling' with the schema {name_of(schema)!r}, type {parameters.get('type')!r}: a call's "
+            "arguments are always an object; put it into a field of one, or use method='json_schema'"
         )
-    if not isinstance(schema, dict):
+    if not isinstance(schema, dict) or schema.get("type") == "function":
         return as_openai_tools([schema])[0]
     described = {"description": parameters["description"]} if "description" in parameters else {}
     return {"type": "function", "function": {"name": name_of(schema), **described, "parameters": parameters}}

@@ -13,6 +13,7 @@ from ds4_core.chat import ToolCall
 from ds4_core.errors import UnsupportedError
 from ds4_core.testing import Scripted, ScriptedEngine
 from langchain_ds4 import ChatDS4
+from langchain_ds4._structured import schema_as_tool
 from tests.langchain.test_paths import listed
 
 QUESTION = "Tell me a joke about cats."
@@ -246,13 +247,48 @@ def test_what_makes_no_sense_is_refused(llm):
         ({"schema": None}, "schema"),
         ({"schema": None, "method": "function_calling"}, "schema"),
         ({"schema": Joke, "method": "json_mode", "strict": True}, "strict"),
-        ({"schema": {"title": "L", "type": "array"}, "method": "function_calling"}, "'array'.*always an object"),
-        ({"schema": RootModel[int], "method": "function_calling"}, "'integer'.*always an object"),
+        *(
+            ({"schema": schema, "method": "function_calling"}, "always an object")
+            for schema in (
+                {"title": "L", "type": "array"},
+                {"title": "L", "type": ["string", "null"]},
+                {"title": "L", "$ref": "#/$defs/L", "$defs": {"L": {"type": "array"}}},
+                {"title": "L", "anyOf": [{"type": "integer"}, {"type": "string"}]},
+                {"title": "L", "enum": [1, "a"]},
+                {"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}},
+                RootModel[int],
+                RootModel[int | None],
+            )
+        ),
     ):
         with pytest.raises(ModelInvalidRequestError, match=named):
             llm.with_structured_output(**values)
     with pytest.raises(TypeError, match="did you mean 'temperature'"):
         llm.with_structured_output(Joke, temprature=1)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"title": "x", "properties": {"a": {"type": "integer"}}},
+        {
+            "title": "x",
+            "$ref": "#/$defs/X",
+            "$defs": {"X": {"type": "object", "properties": {"a": {"type": "integer"}}}},
+        },
+        {
+            "name": "x",
+            "description": "y",
+            "parameters": {"type": ["object", "null"], "properties": {"a": {"type": "integer"}}},
+        },
+        RootModel[dict[str, int]],
+        RootModel[Joke | None],
+    ],
+)
+def test_whatever_may_be_an_object_can_be_the_arguments_of_a_call(schema):
+    tool = schema_as_tool(schema)
+    assert tool["type"] == "function"
+    assert tool["function"]["parameters"]
 
 
 def test_what_can_not_be_enforced_is_named(llm):
