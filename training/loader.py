@@ -158,7 +158,8 @@ class Loader:
     """Batches of rows from worker processes. Start it early: workers are busy while kernels compile."""
 
     def __init__(self, path: Path, *, n_row: int, n_token: int, n_worker: int, seed: str) -> None:
-        """`path`: tokenizer.json. Another `seed` gives other conversations. All prompts are whole until `mix`."""
+        """`path`: tokenizer.json. Another `seed` gives other conversations. All prompts are whole and nothing comes
+        first or late until `mix`."""
         if n_row % ROWS:
             raise ValueError(f"batches of {n_row} rows: they must be a multiple of {ROWS}")
         context = mp.get_context("fork")

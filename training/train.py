@@ -244,6 +244,16 @@ def evaluate(trainer: Trainer, batches: list[Any], log: Path) -> None:
         file.write(json.dumps({**trainer.facts(), "pruned": trainer.prune, **held}) + "\n")
 
 
+def mix(loader: Loader, trainer: Trainer) -> None:
+    """Has the workers write what belongs to this part of the schedule."""
+    config, progress = trainer.config, trainer.progress
+    loader.mix(
+        short=config.short_prompts if progress < config.whole_from else 0.0,
+        first=config.first if progress < config.first_until else 0.0,
+        late=progress >= config.late_from,
+    )
+
+
 def run(
     trainer: Trainer,
     loader: Loader,
@@ -268,11 +278,7 @@ def run(
     tokens_before = trainer.n_token
     while trainer.progress < 1 and not deadline.passed(trainer.step - began):
         now = time.monotonic()
-        loader.mix(
-            short=config.short_prompts if trainer.progress < config.whole_from else 0.0,
-            first=config.first if trainer.progress < config.first_until else 0.0,
-            late=trainer.progress >= config.late_from,
-        )
+        mix(loader, trainer)
         batch = next(source)
         waited += time.monotonic() - now
         losses = trainer.train_step(batch)
@@ -345,7 +351,8 @@ def main(description: str | None = __doc__) -> None:
         tokenizer.train(tokenizer.corpus(12_000, 12_345), model_config.n_vocab, 420).save(str(words))
         say("tokenizer trained")
     size = {"n_row": config.n_row, "n_token": model_config.n_context}
-    call = f"{config.seed}/{state.stat().st_mtime_ns if state.exists() else 0}"
+    since = next((path for path in (state, args.weights) if path and path.exists()), None)
+    call = f"{config.seed}/{since.stat().st_mtime_ns if since else 0}"
     loader = Loader(words, n_worker=config.n_worker, seed=call, **size)  # before CUDA: it forks
     batches = heldout(words, per_skill=config.eval_per_skill, seed=777, **size) if args.scores else []
     say(f"{sum(len(b.documents) for b in batches)} held-out documents in {len(batches)} batches")
@@ -357,6 +364,7 @@ def main(description: str | None = __doc__) -> None:
         facts = export.load(trainer.model, args.weights)
         if not args.anew:
             trainer.resume(facts)
+    mix(loader, trainer)
     n_param = sum(p.numel() for p in trainer.model.parameters())
     say(f"{n_param / 1e6:.2f} M parameters on {device}, from step {trainer.step}, progress {trainer.progress:.3f}")
     helpers: list[subprocess.Popen[bytes]] = []

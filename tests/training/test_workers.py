@@ -6,6 +6,7 @@ import multiprocessing as mp
 import os
 import select
 import time
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,30 @@ def test_what_workers_write_arrives_and_their_end_is_an_error(monkeypatch: pytes
     assert [len(next(batches)) for _ in range(6)] == [3] * 6
     with pytest.raises(RuntimeError, match="all workers have ended"):
         all(time.monotonic() < deadline for _ in batches)
+
+
+def test_workers_learn_what_to_write_from_now_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(out: Any, path: Path, n_token: int, name: str, mix: Any) -> None:
+        out.only_write()
+        while True:
+            now = np.full((loader.ROWS, 3), [shared.value for shared in mix])
+            try:
+                out.put((now, now, now))
+            except BrokenPipeError:
+                return
+
+    monkeypatch.setattr(loader, "_work", work)
+    monkeypatch.setattr(loader, "KEPT", 2)
+    rows = Loader(Path("none"), n_row=loader.ROWS, n_token=4, n_worker=1, seed="s")
+    try:
+        batches = iter(rows)
+        assert next(batches)[0][0].tolist() == [0, 0, 0]
+        rows.mix(short=0.75, first=0.25, late=True)
+        deadline = time.monotonic() + 60
+        in_time = takewhile(lambda _: time.monotonic() < deadline, batches)
+        assert any(batch[0][0].tolist() == [0.75, 0.25, 1] for batch in in_time)
+    finally:
+        rows.close()
 
 
 def test_workers_end_when_the_trainer_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,8 +131,9 @@ WEIGHTS: dict[str, tuple[float, Skill]] = {
 SKILLS: tuple[str, ...] = tuple(WEIGHTS)
 #: What is learned first, for the others build on it: finding the same words again, with what stands beside them.
 FIRST: dict[str, float] = {"lookup": 3, "which_composed": 1, "relevance": 0.5}
-#: How much more or less often a skill comes late in the schedule, when the learning rate falls: what is composed, or only
-#: looked up, has taught its structure by then, and what people write in their own words is what will be asked.
+#: How much more or less often than the others a skill comes late in the schedule: what is composed, or only looked up, has
+#: taught its structure by then, and what people write and ask in their own words is what counts. The weights sum to a tenth
+#: more then, so one that is not named here comes a little less often than before.
 LATE: dict[str, float] = {
     "lookup": 0.3,
     "which_tool": 0.6,

@@ -382,7 +382,7 @@ def as_typed(schema: dict[str, Any], value: Any) -> Any:
     if schema.get("type") == "string" and not isinstance(value, str):
         return str(value)
     if schema.get("type") in ("integer", "number") and isinstance(value, str):
-        return int(value) if value.isdigit() else float(value)
+        return int(value) if value.lstrip("-").isdigit() else float(value)
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [as_typed(schema["items"], item) for item in value]
     if isinstance(value, dict) and isinstance(schema.get("properties"), dict):

@@ -129,8 +129,9 @@ def _work(w: Words, chat: Chat, used: list[Tool], request: str, *, past: bool, w
 
 def _talk(w: Words, chat: Chat, tools: list[Tool], *, past: bool) -> None:
     """Turns that need no tool."""
-    described = json.dumps(Listing(w).specs(tools), ensure_ascii=False).lower()
-    spoken = plain_words(w, tools, described) if w.chance(0.5) else None
+    spoken = None
+    if w.chance(0.5):
+        spoken = plain_words(w, tools, json.dumps(Listing(w).specs(tools), ensure_ascii=False).lower())
     if spoken is None:
         user, answer, *_ = exchange(w, offered=chat.messages[0]["content"].lower())
         spoken = [user, answer]
@@ -152,8 +153,8 @@ def _beyond(w: Words, chat: Chat, tools: list[Tool]) -> bool:
 def react(w: Words) -> Example:
     """Steps of the agent: actions, answers after observations, and answers at once."""
     chat = chat_for(w, share=0.0)
-    tools = _tools(w)
-    chat.system(header(w, w.shuffled(tools)))
+    tools = w.shuffled(_tools(w))
+    chat.system(header(w, tools))
     fresh = w.shuffled(tools)
     before = w.pick((0, 0, 0, 1, 1, 2, 3)) if not w.heldout else w.pick((0, 0, 0, 1))
     newest: Tool | None = None

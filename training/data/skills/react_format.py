@@ -14,9 +14,8 @@ ENOUGH = "Thought: I can answer without using any more tools. I'll use the user'
 UNABLE = "Thought: I cannot answer the question with the provided tools."
 
 
-def _description(w: Words, listing: Listing, tool: Tool) -> str:
+def _description(listing: Listing, tool: Tool) -> str:
     function = listing.spec(tool)["function"]
-    del w
     return f"> Tool Name: {function['name']}\nTool Description: {function['description']}\nTool Args: {json.dumps(function['parameters'], ensure_ascii=False)}\n"
 
 
@@ -26,7 +25,7 @@ def header(w: Words, tools: list[Tool]) -> str:
     listing.style, listing.signature = (
         ("titled", w.chance(0.7)) if w.chance(0.85) else (listing.style, listing.signature)
     )
-    described = "\n".join(_description(w, listing, tool) for tool in tools)
+    described = "\n".join(_description(listing, tool) for tool in tools)
     names = ", ".join(tool.name for tool in tools)
     if w.chance(0.1):
         return default("react_context").format(tool_desc=described, tool_names=names, context=w.sentence())

@@ -72,6 +72,12 @@ def compute(slots: Slots, sums: dict[str, str]) -> None:
         slots.values[slot] = a + b if found[2] == "+" else a - b if found[2] == "-" else a * b
 
 
+def parameter_schema(about: dict[str, Any]) -> dict[str, Any]:
+    """What a line says of a parameter, as a JSON schema; the items of a list are strings unless it says more."""
+    schema = {"type": about["type"]}
+    return {**schema, "items": about.get("items", {"type": "string"})} if about["type"] == "array" else schema
+
+
 def made_tool(w: Words, spec: dict[str, Any], arguments: dict[str, Any], request: str = "") -> Tool:
     """A tool of a line with names of its own, called with these arguments; `extra` has the names of its parameters."""
     name = spec["name"] if w.chance(0.5) else w.pick([spec["name"], *spec.get("also", [])])
@@ -85,9 +91,7 @@ def made_tool(w: Words, spec: dict[str, Any], arguments: dict[str, Any], request
         key = own if w.chance(0.55) else w.pick([own, *about.get("also", [])])
         key = cased(w, f"{key}_{w.noun()}" if key in values or w.chance(0.05) else key)
         names[own] = key
-        schema: dict[str, Any] = {"type": about["type"]}
-        if about["type"] == "array":
-            schema["items"] = {"type": "string"}
+        schema = parameter_schema(about)
         if w.chance(0.3) and (text := described(w, key, spoken(spec["name"]))):
             schema["description"] = text
         value = arguments.get(own)
@@ -314,7 +318,7 @@ def error(w: Words) -> Example:
     own = fix["param"]
     key = tool.extra["names"][own]
     new = iso or slots.value(fix["value"])
-    new = as_typed(line["tool"]["params"][own], new)
+    new = as_typed(parameter_schema(line["tool"]["params"][own]), new)
     again = {**tool.arguments, key: new}
     if by_itself:
         hints = next(hint for hint in lines("hints") if hint["kind"] == ("date" if iso else "value"))

@@ -10,7 +10,15 @@ from training.data.parameters import Tool
 from training.data.result_fields import TAKEN
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.parallel import ask_for_all
-from training.data.skills.written_agents import asked, distinct_names, made_tool, offered, result_text, slots_for
+from training.data.skills.written_agents import (
+    asked,
+    distinct_names,
+    made_tool,
+    offered,
+    parameter_schema,
+    result_text,
+    slots_for,
+)
 from training.data.toolmaking import Listing
 from training.data.words import Words
 from training.data.written import Line, Slots, as_typed, line_of, lines
@@ -78,7 +86,7 @@ def asked_calls(w: Words, line: Line) -> tuple[str, Calls] | None:
 def _typed(key: str, slots: Slots, arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a call, filled, with the types of its tool's parameters."""
     params = catalogue()[key]["params"]
-    return {own: as_typed(params[own], slots.value(value)) for own, value in arguments.items()}
+    return {own: as_typed(parameter_schema(params[own]), slots.value(value)) for own, value in arguments.items()}
 
 
 def _tools(w: Words, line: Line) -> dict[str, Tool]:

@@ -36,7 +36,7 @@ def _about_tools(w: Words, line: Line, tools: list[Tool]) -> tuple[str, str] | N
 
 
 def plain_words(w: Words, tools: list[Tool], text: str) -> list[str] | None:
-    """What the user and the assistant say in turn where no tool is needed; None if a tool could be meant.
+    """What the user and the assistant say in turn where no tool is needed; None if the line drawn does not go with these.
 
     `text`: the tools offered, in small letters.
     """
@@ -60,12 +60,14 @@ def plain_words(w: Words, tools: list[Tool], text: str) -> list[str] | None:
 def _plain(w: Words, chat: Chat, tools: list[Tool], text: str) -> bool:
     """Turns that need no tool; whether there were any. `text`: the tools offered, in small letters."""
     spoken = plain_words(w, tools, text)
-    for at, words in enumerate(spoken or ()):
-        if at % 2 == 0:
+    if spoken is None:
+        return False
+    for at, words in enumerate(spoken, 1):
+        if at % 2:
             chat.user(words)
         else:
-            chat.answer(words, "No tool is needed for this." if at + 1 == len(spoken or ()) else "")
-    return spoken is not None
+            chat.answer(words, "No tool is needed for this." if at == len(spoken) else "")
+    return True
 
 
 def no_tool(w: Words) -> Example:
