@@ -33,6 +33,7 @@ def _turns(example: Example) -> list[tuple[str, list[tuple[str, dict[str, object
 def test_clauses_call_what_is_offered_with_words_of_the_request(split: str) -> None:
     w, fixed = Words(random.Random(1), split), [True, False]  # and what a request says in other words
     fixed += [v for line in lines("clauses") for _, args in line["calls"] for v in strings_of(args) if "{" not in v]
+    fixed += [v for line in lines("clauses") for _, args in line["calls"] for v in args.values() if isinstance(v, int)]
     for _ in range(400):
         made = written_clauses(w)
         offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in made.tools or ()}
