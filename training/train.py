@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -347,6 +348,8 @@ def main(description: str | None = __doc__) -> None:
     words, state, log = args.run / "tokenizer.json", args.run / "state.pt", args.run / "log.jsonl"
     args.run.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if args.weights and not words.exists():
+        shutil.copy(args.weights / "tokenizer.json", words)  # another one's ids would mean other words
     if not words.exists():
         tokenizer.train(tokenizer.corpus(12_000, 12_345), model_config.n_vocab, 420).save(str(words))
         say("tokenizer trained")
