@@ -29,7 +29,7 @@ from training.data.tool_phrases import (
     QUOTES,
 )
 from training.data.words import Words
-from training.data.written_tools import written_tool
+from training.data.written_tools import without_end, written_tool
 
 
 def tool_name(w: Words, verb: str, noun: str) -> str:
@@ -294,7 +294,7 @@ def intent_tool(w: Words, intent: Intent | None = None) -> Tool:
     shown = spoken(name) if name.isascii() else name
     request = request.lower() if small else request
     request = request.format(*said, f=shown.lower() if small else shown, onoff1=onoff)
-    short = lowered(request).rstrip(".?!")
+    short = without_end(lowered(request), values)
     # Optional parameters nobody asked for.
     while w.chance(0.15):
         extra = parameter(w, used, spoken(base), complex_share=0)
