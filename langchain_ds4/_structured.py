@@ -92,17 +92,21 @@ def openai_forms(options: Mapping[str, Any]) -> dict[str, Any]:
     return forms
 
 
-def _may_be_object(part: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
-    """Whether an object can be what a part of a schema describes; True where the part does not say."""
+def _may_be_object(part: Mapping[str, Any], whole: Mapping[str, Any], seen: tuple[str, ...] = ()) -> bool:
+    """Whether an object can be what a part of a schema describes; True where the part does not say.
+
+    `seen`: the references that led to the part; one that leads back adds nothing to what else it may be.
+    """
+    if part.get("$ref") in seen:
+        return False
     path = str(part.get("$ref", "")).split("/")
     if path[:2] in (["#", "$defs"], ["#", "definitions"]) and len(path) == 3:
         target = whole.get(path[1], {}).get(path[2])
-        # A reference to a reference that leads back here says nothing.
-        return not isinstance(target, Mapping) or "$ref" in target or _may_be_object(target, whole)
+        return not isinstance(target, Mapping) or _may_be_object(target, whole, (*seen, part["$ref"]))
     if kinds := part.get("type"):
         return "object" in [str(kind).lower() for kind in (kinds if isinstance(kinds, list) else [kinds])]
     if choices := part.get("anyOf") or part.get("oneOf"):
-        return any(_may_be_object(choice, whole) for choice in choices if isinstance(choice, Mapping))
+        return any(_may_be_object(choice, whole, seen) for choice in choices if isinstance(choice, Mapping))
     values = part.get("enum", [part["const"]] if "const" in part else [{}])
     return any(isinstance(value, Mapping) for value in values)
 

@@ -255,6 +255,7 @@ def test_what_makes_no_sense_is_refused(llm):
                 {"title": "L", "$ref": "#/$defs/L", "$defs": {"L": {"type": "array"}}},
                 {"title": "L", "anyOf": [{"type": "integer"}, {"type": "string"}]},
                 {"title": "L", "enum": [1, "a"]},
+                {"$ref": "#/$defs/L", "$defs": {"L": {"anyOf": [{"$ref": "#/$defs/L"}, {"type": "integer"}]}}},
                 {"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}},
                 RootModel[int],
                 RootModel[int | None],
