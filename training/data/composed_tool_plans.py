@@ -14,7 +14,7 @@ from training.data.composed_tool_words import Deed
 from training.data.composed_words import Noun, Verb
 from training.data.parameter_kinds import Parameter
 from training.data.parameters import Tool, said_value, spoken
-from training.data.words import Phrases, Words, capitalized
+from training.data.words import Phrases, Words, capitalized, ended
 
 Style = Callable[[list[str]], str]
 DEED, THING, KEY = "deed", "thing", "key"
@@ -298,7 +298,7 @@ def _because(w: Words, plan: Plan, request: str) -> str:
     if plan.others & set(pieces(why)):
         return request
     small = request[:1].lower() + request[1:] if request[1:2].islower() else request
-    return w.tell(said.BEFORE, r=request if request[-1] in ".?!" else f"{request}.", l=small, b=why, B=capitalized(why))
+    return w.tell(said.BEFORE, r=ended(request), l=small, b=why, B=capitalized(why))
 
 
 def _request(w: Words, plan: Plan, wanted: list[Parameter]) -> tuple[str, str]:

@@ -78,6 +78,11 @@ def capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def ended(text: str) -> str:
+    """With a sign at its end: a full stop where there is none."""
+    return text if text[-1:] in ".?!" else f"{text}."
+
+
 def regular_plural(noun: str) -> str:
     """More than one of a thing whose plural follows the rules."""
     if noun.endswith(("s", "x", "z", "ch", "sh")):

@@ -377,6 +377,14 @@ def said(w: Words, template: str, *, rough: bool = True) -> str:
     return typed(w, template) if rough else template
 
 
+def parameter_schema(about: dict[str, Any]) -> dict[str, Any]:
+    """What a line says of a parameter, as a JSON schema of its own; items of a list are strings unless it says more."""
+    if "schema" in about:
+        return dict(about["schema"])
+    kind = about["type"]
+    return {"type": kind, "items": about.get("items", {"type": "string"})} if kind == "array" else {"type": kind}
+
+
 def as_typed(schema: dict[str, Any], value: Any) -> Any:
     """A slot's value as the schema wants it: numbers of a string parameter are its text, one of "30|45" is a number."""
     if schema.get("type") == "string" and not isinstance(value, str):

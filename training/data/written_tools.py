@@ -10,7 +10,7 @@ from training.data.parameters import Tool, cased, described, listed, spoken
 from training.data.results import Result, any_result, dumped, error_result, good_result
 from training.data.swapping import swapped_tool
 from training.data.words import Phrases, Words, capitalized
-from training.data.written import HERE, Line, Slots, as_typed, line_of, said, slots_of, strings_of
+from training.data.written import HERE, Line, Slots, as_typed, line_of, parameter_schema, said, slots_of, strings_of
 
 _AREA = "tools"
 _WRAPS = Phrases(
@@ -74,16 +74,12 @@ def _key(w: Words, own: str, also: list[str], used: set[str]) -> str:
     return name
 
 
-def _schema(spec: dict[str, Any]) -> dict[str, Any]:
-    return dict(spec.get("schema") or {"type": spec["type"]})
-
-
 def _arguments(line: Line, template: str, fixed: dict[str, Any], slots: Slots, suffix: str = "") -> dict[str, Any]:
     """What a request passes, by the line's own names: its slots, and what is said beside them."""
     there = set(slots_of(template))
     out: dict[str, Any] = {}
     for own, spec in line["params"].items():
-        schema = _schema(spec)
+        schema = parameter_schema(spec)
         if own in fixed:
             out[own] = as_typed(schema, slots.value(fixed[own]))
         elif own + suffix in there:
@@ -161,7 +157,7 @@ def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = No
         if spec.get("optional") and own not in arguments and w.chance(0.3):
             continue
         names[own] = _key(w, own, spec.get("also", []), used)
-        schema = _schema(spec)
+        schema = parameter_schema(spec)
         if "description" not in schema:
             if spec.get("say") and w.chance(0.6):
                 schema["description"] = w.pick(spec["say"])
@@ -262,7 +258,7 @@ def follow_up(w: Words, tool: Tool) -> Tool | None:
     try:
         request = slots.fill(said(w, template))
         fresh = {
-            own: as_typed(_schema(line["params"][own]), slots.value(value))
+            own: as_typed(parameter_schema(line["params"][own]), slots.value(value))
             for own, value in changed.items()
             if own in tool.extra["names"]
         }

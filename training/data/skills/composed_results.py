@@ -14,7 +14,7 @@ from training.data.skills.calling import asked_anew, call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.written_results import all_names, shown, styled, table
 from training.data.toolmaking import Listing, several_tools
-from training.data.words import Phrases, Words, capitalized
+from training.data.words import Phrases, Words, capitalized, ended
 from training.data.written import maker
 
 Turn = tuple[str, str]
@@ -247,10 +247,9 @@ def _request(w: Words, tool: Tool, made: Outcome) -> Turn:
     if not made.first or w.chance(0.55 if len(made.first) < 5 else 0.2):
         return request, made.whole
     one = w.pick([field for field in made.first if not field.quality] or made.first)
-    ended = request if request[-1:] in ".?!" else f"{request}."
     if one.quality:
-        return f"{ended} {one.question(w)}", one.answer
-    return w.ask(_FIRST, r=ended, q=one.question(w), k=one.label), one.answer
+        return f"{ended(request)} {one.question(w)}", one.answer
+    return w.ask(_FIRST, r=ended(request), q=one.question(w), k=one.label), one.answer
 
 
 def composed_result(w: Words) -> Example:

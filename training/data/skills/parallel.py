@@ -12,7 +12,7 @@ from training.data.result_fields import TAKEN
 from training.data.skills.calling import asked_anew, call_turn, result_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.toolmaking import Listing, any_tool, intent_tool, random_tool, several_tools
-from training.data.words import Phrases, Words, capitalized
+from training.data.words import Phrases, Words, capitalized, ended
 from training.data.written_tools import calls_of_one, tool_result, without_end, written_tool
 
 _JOINS = Phrases(
@@ -296,8 +296,8 @@ def several_results(w: Words) -> Example:
         tools = calls[:1]
     else:
         tools = several_tools(w, w.pick((2, 2, 3, 4)))
-        calls = w.sample(tools, min(len(tools), w.pick((2, 2, 2, 3))))
-        request = " ".join(call.request if call.request[-1] in ".?!" else call.request + "." for call in calls)
+        calls = w.sample(tools, w.pick((2, 2, 2, 3)))
+        request = " ".join(ended(call.request) for call in calls)
     chat.tools = Listing(w).specs(tools)
     chat.user(request)
     chat.calls([(call.name, call.arguments) for call in calls], train=False)

@@ -12,7 +12,7 @@ from training.data.skills.react_format import ENOUGH, NEED, UNABLE, action, head
 from training.data.skills.talk import exchange
 from training.data.skills.written_no_tool import plain_words
 from training.data.toolmaking import Listing, any_tool, lowered, several_tools
-from training.data.words import Phrases, Words, capitalized
+from training.data.words import Phrases, Words, capitalized, ended
 from training.data.written_tools import follow_up, tool_result, without_end, written_tool
 
 _THEN = Phrases(
@@ -67,7 +67,7 @@ def _request(w: Words, tools: list[Tool]) -> str:
     """What the user wants: what one tool does, or two."""
     if len(tools) == 1:
         return tools[0].request
-    first, second = (tool.request if tool.request[-1:] in ".?!" else f"{tool.request}." for tool in tools)
+    first, second = (ended(tool.request) for tool in tools)
     if "?" in first[-3:] + second[-3:] or w.chance(0.25):
         return w.say(_BOTH, r=first, s=second)
     a, b = (tool.short or without_end(lowered(tool.request), tool.arguments) for tool in tools)

@@ -18,7 +18,7 @@ from training.data.results import DONE_ANSWER, dumped, error_result, good_result
 from training.data.skills.context import UNKNOWN, distinct, found_thought
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.toolmaking import Listing, any_tool, lowered, several_tools
-from training.data.words import Phrases, Words
+from training.data.words import Phrases, Words, ended
 from training.data.written_tools import tool_result
 
 
@@ -85,7 +85,7 @@ def one_field(w: Words) -> Example:
     fields = record(w, 2, 5)
     names = list(fields)
     asked = w.pick(names)
-    request = wanted.request if wanted.request[-1] in ".?!" else wanted.request + "."
+    request = ended(wanted.request)
     chat.user(w.ask(_ONE_FIELD, r=request, k=spoken(asked)))
     chat.calls([(wanted.name, wanted.arguments)], train=not w.heldout)
     chat.result(dumped(w, fields))

@@ -28,6 +28,7 @@ from training.data.written import (
     held,
     line_of,
     lines,
+    parameter_schema,
     parsed,
     said,
     strings_of,
@@ -70,12 +71,6 @@ def compute(slots: Slots, sums: dict[str, str]) -> None:
             raise ValueError(f"calc {text!r}: it must be two slots with +, - or * between them")
         a, b = int(slots.get(found[1])), int(slots.get(found[3]))
         slots.values[slot] = a + b if found[2] == "+" else a - b if found[2] == "-" else a * b
-
-
-def parameter_schema(about: dict[str, Any]) -> dict[str, Any]:
-    """What a line says of a parameter, as a JSON schema; the items of a list are strings unless it says more."""
-    schema = {"type": about["type"]}
-    return {**schema, "items": about.get("items", {"type": "string"})} if about["type"] == "array" else schema
 
 
 def made_tool(w: Words, spec: dict[str, Any], arguments: dict[str, Any], request: str = "") -> Tool:

@@ -15,13 +15,12 @@ from training.data.skills.written_agents import (
     distinct_names,
     made_tool,
     offered,
-    parameter_schema,
     result_text,
     slots_for,
 )
 from training.data.toolmaking import Listing
 from training.data.words import Words
-from training.data.written import Line, Slots, as_typed, line_of, lines
+from training.data.written import Line, Slots, as_typed, line_of, lines, parameter_schema
 
 _AREA = "clauses"
 _MORE_TURNS = (1, 2, 2, 3, 3, 4, 5, 6)
