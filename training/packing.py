@@ -10,14 +10,14 @@ from itertools import groupby
 import numpy as np
 
 from training.config import BLOCK
-from training.data.rendering import DECISIVE, PADDING, PROMPT, SHORT, SPOKEN, TARGET
+from training.data.rendering import ANOTHER, DECISIVE, PADDING, PROMPT, SHORT, SPOKEN, TARGET
 
 SHORT_TOKENS = 6  # targets of so few tokens, a yes or a name, would drown among the long ones
 
 
 @dataclass(frozen=True)
 class Document:
-    """Token ids of a conversation, and for each 0, or of a target `TARGET`, `DECISIVE` or `SPOKEN`."""
+    """Token ids of a conversation, and for each 0, or of a target `TARGET`, `DECISIVE`, `SPOKEN` or `ANOTHER`."""
 
     ids: list[int]
     trained: Sequence[int]
@@ -41,7 +41,7 @@ class Document:
         roles = np.full(len(self.ids), PROMPT, np.uint8)
         for begin, end in self.targets():
             roles[begin:end] = SHORT if end - begin <= SHORT_TOKENS else TARGET
-        for role in (DECISIVE, SPOKEN):
+        for role in (DECISIVE, SPOKEN, ANOTHER):
             roles[np.asarray(self.trained) == role] = role
         roles[:1] = PADDING
         return roles

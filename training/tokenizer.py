@@ -24,7 +24,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 from ds4_core.chat.protocol import Special
 from training.data import SKILLS, by_skill, example
-from training.data.rendering import DECISIVE, TARGET, Piece, pieces
+from training.data.rendering import ANOTHER, DECISIVE, TARGET, Piece, pieces
 from training.data.written import PREPOSITIONS
 
 PAD = "<｜▁pad▁｜>"
@@ -109,7 +109,7 @@ class Encoder:
     tokenizer: Tokenizer
 
     def __call__(self, parts: Sequence[Piece]) -> tuple[list[int], list[int]]:
-        """Ids, and for each 0, or of a target what it is: `TARGET`, `DECISIVE` or `SPOKEN`."""
+        """Ids, and for each 0, or of a target what it is: `TARGET`, `DECISIVE`, `SPOKEN` or `ANOTHER`."""
         plain = iter(self.tokenizer.encode_batch([p.text for p in parts if not p.special], add_special_tokens=False))
         ids: list[int] = []
         trained: list[int] = []
@@ -132,6 +132,8 @@ _DECISIONS = re.compile(
     r'invoke name="([^"]+)"|parameter name="([^"]+)"|(?:invoke|parameter)>\n(</?)|"(?:true|false)">(..?)'
     r'|": "?([^" ]{1,2})|\nAction: (\S+)|Thought: (\S+)'
 )
+#: Where a call ends and another follows: a piece of its own, for control tokens stand around it.
+_ANOTHER_CALL = "invoke>\n<"
 #: Where a value ends: an argument, and a string of JSON.
 _ENDS = re.compile(r"""(?<=[^>])</$|(?<=[^\\:{\[ ])"(?=[,}\]])""")
 #: Where a value could have ended and goes on. Were only true ends marked, values would be cut there.
@@ -140,7 +142,7 @@ _VALUES = re.compile(r'parameter name="|": |="')  # before the first value of a 
 
 
 def _decisive(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
-    """`TARGET` or `DECISIVE` for each token of a target."""
+    """`TARGET`, `DECISIVE` or `ANOTHER` for each token of a target."""
     spans = [found.span(found.lastindex or 0) for found in _DECISIONS.finditer(text)]
     spans += [found.span() for found in _ENDS.finditer(text)]
     if values := _VALUES.search(text):
@@ -153,6 +155,8 @@ def _decisive(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
         while at < len(spans) and spans[at][1] <= begin:
             at += 1
         out.append(DECISIVE if at < len(spans) and spans[at][0] < end else TARGET)
+    if text == _ANOTHER_CALL:
+        out[-1] = ANOTHER
     return out
 
 

@@ -157,10 +157,11 @@ class Trainer:
 
     @property
     def weights(self) -> Tensor:
-        """[6] what a token weighs in the loss, by its role, at this part of the schedule; on the CPU."""
+        """[7] what a token weighs in the loss, by its role, at this part of the schedule; on the CPU."""
         c = self.config
         prompt = c.late_prompt_weight if self.progress >= c.focus_from else c.prompt_weight
-        return torch.tensor([0.0, prompt, 1.0, c.short_weight, c.decisive_weight, c.spoken_weight])
+        decisive = (c.decisive_weight, c.spoken_weight, c.another_weight)
+        return torch.tensor([0.0, prompt, 1.0, c.short_weight, *decisive])
 
     def prepare(self, batch: tuple[np.ndarray, ...]) -> list[Tensor]:
         """A batch of the loader as the tensors of a step, on the CPU."""

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 from training import loader  # noqa: E402
 from training.arena import Arena  # noqa: E402
 from training.config import BLOCK, ModelConfig, TrainConfig  # noqa: E402
-from training.data.rendering import SPOKEN  # noqa: E402
+from training.data.rendering import ANOTHER  # noqa: E402
 from training.loader import Replay, ahead  # noqa: E402
 from training.rows import RowsMaker  # noqa: E402
 from training.train import Trainer  # noqa: E402
@@ -129,7 +129,7 @@ def test_a_batch_is_prepared_as_the_tensors_of_a_step_in_their_order() -> None:
     first = np.array([[0, 1], [0, 0]], np.uint8)
     batch = trainer.prepare((tokens, np.ones_like(tokens), first))
     trainer.train_step(batch)
-    assert len(trainer.weights) == SPOKEN + 1  # one for everything that a token may be
+    assert len(trainer.weights) == ANOTHER + 1  # one for everything that a token may be
     (step,) = trainer._steps.values()
     assert torch.equal(step.tokens, torch.from_numpy(tokens.astype(np.int64)))
     assert torch.equal(step.rows.first, torch.from_numpy(first.astype(np.int64)))

@@ -13,7 +13,7 @@ import pytest
 from training.data import by_skill
 from training.data.check_written import problems
 from training.data.example import Example
-from training.data.rendering import DECISIVE, SPOKEN, TARGET, pieces
+from training.data.rendering import ANOTHER, DECISIVE, SPOKEN, TARGET, pieces
 from training.data.words import Words
 from training.data.written import HERE, Slots, line_of, lines, parsed, values
 from training.data.written_tools import asked_again, calls_of_one, follow_up, tool_result, written_tool
@@ -148,6 +148,18 @@ def test_the_first_token_of_a_target_says_whether_it_speaks_although_it_could_ca
     called["reasoning"], said["reasoning"] = "I call ring().", "The result above says it."
     assert openings(replace(with_tools, thinking=True, effort="low")) == [DECISIVE, DECISIVE]
     assert openings(replace(with_tools, response_format={"type": "object"}))[-1] == DECISIVE
+
+
+def test_another_call_in_a_turn_is_marked_once_for_each_after_the_first() -> None:
+    from training import tokenizer
+
+    made = by_skill("tool_parallel", random.Random(4), "train")
+    turns = [message["tool_calls"] for message in made.messages if message.get("tool_calls")]
+    texts = [piece.text for piece in pieces(made) if piece.trained and not piece.special]
+    marks = [tokenizer._decisive(text, [(i, i + 1) for i in range(len(text))]) for text in texts]
+    another = [text for text, roles in zip(texts, marks, strict=True) if ANOTHER in roles]
+    assert another == ["invoke>\n<"] * sum(len(calls) - 1 for calls in turns)
+    assert all(roles.count(ANOTHER) <= 1 and ANOTHER not in roles[:-1] for roles in marks)
 
 
 def test_a_value_decides_where_it_ends_and_where_it_could_have_ended() -> None:

@@ -30,9 +30,9 @@ class Piece:
     opening: int = 0
 
 
-#: What the loss does with a token: of a target as of others, of a short one, where something is decided, and with the first
-#: of an answer in words where a call was possible.
-PADDING, PROMPT, TARGET, SHORT, DECISIVE, SPOKEN = range(6)
+#: What the loss does with a token: of a target as of others, of a short one, where something is decided, with the first of
+#: an answer in words where a call was possible, and where another call follows one.
+PADDING, PROMPT, TARGET, SHORT, DECISIVE, SPOKEN, ANOTHER = range(7)
 
 _OPENINGS = (Special.THINK_OPEN, Special.THINK_CLOSE)
 

@@ -87,6 +87,9 @@ def _general(w: Words, op: str) -> str:
     return w.pick(part(w, said_so))
 
 
+#: How often a tool that is asked for everything says no more than two or three things.
+_FEW = 0.6
+
 #: What a tool returns that found nothing.
 EMPTY = ("[]", "[]", '{"results": []}', "null", "None", "no results", '{"items": []}', '{"count": 0, "results": []}', '{"data": []}', "{}", "")  # fmt: skip
 
@@ -105,13 +108,16 @@ def record(w: Words, line: Line | None = None) -> Case:
         if ask.get("is") == "yes":
             fields[ask["field"]] = fields[ask["field"]] == "yes"
     names = styled(w, fields)
-    ask = w.pick([one for one in line["asks"] if one["said"]])
+    ask = w.pick([one for one in line["asks"] if one["said"] for _ in range(3 if one.get("all") else 1)])
     arguments = {own: slots.value(v) for own, v in line["args"].items()}
     tool = made_tool(w, line["tool"], arguments, asked(w, slots, choose(w, line, ask["said"]), arguments.values()))
     if w.chance(0.05):
         return _empty(w, line, tool)
     whole = bool(ask.get("all"))
     kept = [key for key in fields if whole or key == ask["field"] or w.chance(0.85)]
+    if whole and len(kept) > 2 and w.chance(_FEW):
+        few = w.sample(kept, w.between(2, 3))  # two or three facts are what a tool mostly says, and all are told
+        kept = [key for key in kept if key in few]
     if w.chance(0.2):
         w.rng.shuffle(kept)
     text = shown(w, {names[key]: fields[key] for key in kept})
