@@ -9,6 +9,7 @@ from training.data.parameter_kinds import Parameter
 from training.data.parameters import Tool, cased, described, listed, spoken
 from training.data.results import Result, any_result, dumped, error_result, good_result
 from training.data.swapping import swapped_tool
+from training.data.telling import told
 from training.data.words import Phrases, Words, capitalized
 from training.data.written import HERE, Line, Slots, as_typed, line_of, parameter_schema, said, slots_of, strings_of
 
@@ -178,11 +179,12 @@ def written_tool(w: Words, line: Line | None = None, *, clause: bool | None = No
     return tool
 
 
-def tool_result(w: Words, tool: Tool, *, failed: bool | None = None) -> Result:
+def tool_result(w: Words, tool: Tool, *, failed: bool | None = None, alone: bool = True) -> Result:
     """What a tool returns; of a hand-written one mostly what is written for it.
 
     Args:
         failed: Whether it fails; by chance if None.
+        alone: Whether it is the only result of its turn.
     """
     line: Line | None = tool.extra.get("line")
     if line is None or w.chance(0.12):
@@ -199,7 +201,7 @@ def tool_result(w: Words, tool: Tool, *, failed: bool | None = None) -> Result:
         return any_result(w)  # it speaks of an argument that this call does not pass
     value = slots.value(chosen["result"])
     text = value if isinstance(value, str) else dumped(w, value) if isinstance(value, dict | list) else str(value)
-    return Result(text, slots.fill(chosen["answer"]), value if isinstance(value, dict) else None)
+    return Result(text, told(slots, chosen, alone=alone), value if isinstance(value, dict) else None)
 
 
 def _all_slots(chosen: dict[str, Any]) -> list[str]:

@@ -280,7 +280,7 @@ def _in_one_turn(w: Words, chat: Chat, skill: str, tools: list[Tool], calls: lis
 
 def answer_results(w: Words, chat: Chat, calls: list[Tool]) -> None:
     """Results of the newest calls, in any order, and an answer with a line for each."""
-    results = [tool_result(w, call) for call in calls]
+    results = [tool_result(w, call, alone=False) for call in calls]
     order = w.shuffled(range(len(calls))) if w.chance(0.2) else range(len(calls))
     for which in order:
         chat.result(results[which].text, which)

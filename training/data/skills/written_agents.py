@@ -18,6 +18,7 @@ from training.data.skills.calling import call_turn
 from training.data.skills.openings import chat_for, plain_turn, system_text
 from training.data.skills.queries import stems
 from training.data.skills.react_format import ENOUGH, action, header, past_action
+from training.data.telling import told
 from training.data.toolmaking import Listing, any_tool
 from training.data.words import MONTHS, Words
 from training.data.written import (
@@ -223,7 +224,7 @@ def chain(w: Words) -> Example:
         results = [w.pick(step["results"]) for step in steps]
         texts = [result_text(w, slots.value(chosen["result"])) for chosen in results]
         pairs = list(zip(tools, texts, strict=True))
-        return as_react(w, "written_chain", shown, request, pairs, slots.fill(results[-1]["answer"]))
+        return as_react(w, "written_chain", shown, request, pairs, told(slots, results[-1]))
     chat.tools = Listing(w).specs(shown)
     if w.chance(0.1):
         plain_turn(w, chat)
@@ -243,7 +244,7 @@ def chain(w: Words) -> Example:
         chosen = w.pick(step["results"])
         chat.result(result_text(w, slots.value(chosen["result"])))
         if "answer" in chosen:
-            chat.answer(slots.fill(chosen["answer"]), TAKEN)
+            chat.answer(told(slots, chosen), TAKEN)
     if not w.heldout and w.chance(0.2):
         plain_turn(w, chat)
     return chat.example("written_chain", heldout=w.heldout)

@@ -18,6 +18,7 @@ from training.data.skills.written_agents import (
     result_text,
     slots_for,
 )
+from training.data.telling import told
 from training.data.toolmaking import Listing
 from training.data.words import Words
 from training.data.written import Line, Slots, as_typed, line_of, lines, parameter_schema
@@ -128,7 +129,7 @@ def _answer(w: Words, chat: Chat, calls: Calls) -> None:
         slots.values = dict(arguments)
         chosen = w.pick(spec["results"])
         chat.result(result_text(w, slots.value(chosen["result"])), which)
-        answers.append(slots.fill(chosen["answer"]))
+        answers.append(told(slots, chosen, alone=len(calls) == 1))
     chat.answer("\n".join(answers), TAKEN)
 
 
