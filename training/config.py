@@ -131,7 +131,7 @@ class TrainConfig:
     short_weight: float = 3.0
     decisive_weight: float = 4.0
     spoken_weight: float = 6.0
-    another_weight: float = 9.0
+    another_weight: float = 5.0
     short_prompts: float = 0.75
     whole_from: float = 0.65
     first: float = 0.25

@@ -148,6 +148,7 @@ _JOINED = frozenset(
     topic toy vehicle
     """.split()
 )
+_ROUNDED, _ROUND = 3000, 0.2  # numbers up to less are never rounded; how many of the others are
 #: Words that a value can end before or go on with.
 PREPOSITIONS = "of|in|at|with|for|to|on|from|off|by|after|before|without|under|over|behind|near|about|against"
 _BORDER = re.compile(rf" (?=(?:{PREPOSITIONS}) )")
@@ -172,6 +173,16 @@ def _varied(w: Words, name: str, value: str) -> str:
     if name not in _COPIED or " " not in value or not w.chance(_OTHER_WORDS):
         return value
     return Swap(w, value, 0.7)(value)
+
+
+def _whole(w: Words, low: int, high: int) -> int:
+    """A whole number; of thousands now and then a round one, as people name them."""
+    drawn = w.between(low, high)
+    if high < _ROUNDED or not w.chance(_ROUND):
+        return drawn
+    step = 10 ** (len(str(drawn)) - w.between(1, 2))
+    rounded = drawn // step * step
+    return rounded if rounded >= low else drawn
 
 
 @lru_cache(maxsize=4096)
@@ -199,7 +210,7 @@ def maker(kind: str) -> Callable[[Words], Any]:
         raise ValueError(f"kind {kind!r}: it must be one of {', '.join(KINDS)}, @LIST, a|b or 1-9")
     low, high = found[1], found[2]
     if "." not in kind:
-        return lambda w: w.between(int(low), int(high))
+        return lambda w: _whole(w, int(low), int(high))
     n_decimal = max(len(part.partition(".")[2]) for part in (low, high))
     return lambda w: round(w.rng.uniform(float(low), float(high)), n_decimal)
 
