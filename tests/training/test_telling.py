@@ -19,6 +19,11 @@ from training.data.written import Slots
         ("{n:1-9}", "It has {n} rooms.", False),  # a bare value says too little
         ("{p:full}, office {n:1-99}", "{p} is there.", False),  # one value was asked for
         ("Error: no room {n:1-9} today", "There is no room {n}.", False),
+        ("{a:1-9}, {b:1-9}", "{a} and {b}.", False),  # no words
+        ("550 mailbox {m:user} not found", "There is no mailbox {m}.", False),
+        ("<h1>{t:title}</h1> in a page", "The heading is {t}.", False),
+        ("We meet on {d:weekday} instead.", "You meet on {d} instead.", False),  # somebody else speaks
+        ("Open, {n:1-90} missing.", "No, {n} are still missing.", False),
         ("done", "I sent it.", False),
         ({"room": "{n:1-9}"}, "Room {n}.", False),
         ("first {a:1-9}\nthen {b:1-9}", "{a} and {b}.", False),
@@ -34,3 +39,12 @@ def test_a_result_that_is_alone_is_told_in_its_own_words_and_one_beside_others_n
     slots.values = {"city": "Rome", "r": 12}
     assert told(slots, chosen) == "12 degrees and rain."
     assert told(slots, chosen, alone=False) == "In Rome it is 12 degrees."
+
+
+def test_a_value_that_comes_first_keeps_its_letters_and_a_word_gets_a_capital() -> None:
+    slots = Slots(Words(random.Random(1), "train"))
+    slots.values = {"f": "yew.csv", "n": 3}
+    assert (
+        told(slots, {"result": "{f} has {n} lines", "answer": "There are {n} lines in {f}."}) == "yew.csv has 3 lines."
+    )
+    assert told(slots, {"result": "saved under {f} now", "answer": "It is {f}."}) == "Saved under yew.csv now."

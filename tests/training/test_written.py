@@ -150,6 +150,17 @@ def test_the_first_token_of_a_target_says_whether_it_speaks_although_it_could_ca
     assert openings(replace(with_tools, response_format={"type": "object"}))[-1] == DECISIVE
 
 
+@pytest.mark.parametrize("kind", ["1-3000", "0-9999", "3100-900000", "-5-40000", "1900-2025"])
+def test_a_whole_number_stays_one_and_in_its_range(kind: str) -> None:
+    from training.data.written import maker
+
+    w, low, high = Words(random.Random(2), "train"), *map(int, re.fullmatch(r"(-?\d+)-(\d+)", kind).groups())  # type: ignore[union-attr]
+    drawn = [maker(kind)(w) for _ in range(3000)]
+    assert all(type(number) is int and low <= number <= high for number in drawn)
+    if high > 100_000:
+        assert 0.1 < sum(number % 1000 == 0 for number in drawn) / len(drawn) < 0.4
+
+
 def test_another_call_in_a_turn_is_marked_once_for_each_after_the_first() -> None:
     from training import tokenizer
 

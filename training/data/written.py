@@ -148,7 +148,7 @@ _JOINED = frozenset(
     topic toy vehicle
     """.split()
 )
-_ROUNDED, _ROUND = 3000, 0.2  # numbers up to less are never rounded; how many of the others are
+_ROUNDED, _ROUND = 3000, 0.2  # from which number on, and how many of them; ranges up to 9999 are of codes
 #: Words that a value can end before or go on with.
 PREPOSITIONS = "of|in|at|with|for|to|on|from|off|by|after|before|without|under|over|behind|near|about|against"
 _BORDER = re.compile(rf" (?=(?:{PREPOSITIONS}) )")
@@ -178,7 +178,7 @@ def _varied(w: Words, name: str, value: str) -> str:
 def _whole(w: Words, low: int, high: int) -> int:
     """A whole number; of thousands now and then a round one, as people name them."""
     drawn = w.between(low, high)
-    if high < _ROUNDED or not w.chance(_ROUND):
+    if drawn < _ROUNDED or high % 1000 == 999 or not w.chance(_ROUND):
         return drawn
     step = 10 ** (len(str(drawn)) - w.between(1, 2))
     rounded = drawn // step * step
