@@ -235,10 +235,10 @@ def test_without_logprobs_every_score_is_nan(own):
 
 def test_forced_tokens_count_for_penalties(own, way):
     ids = prompt(25, 2)
-    penalties = dict(repetition_penalty=1.4, presence_penalty=0.5, frequency_penalty=0.7, temperature=0.8)
+    penalties = dict(repetition_penalty=1.8, presence_penalty=1.5, frequency_penalty=1.8, temperature=1.2)
     expected = tokens_by_hand(own, ids, Mixed(3), 50, seed=1, **penalties)
     assert tokens_of(own.generate(ids, guide=lambda: Mixed(3), max_tokens=50, seed=1, **penalties)) == expected
-    assert expected != tokens_by_hand(own, ids, Mixed(3), 50, seed=1, temperature=0.8)
+    assert expected != tokens_by_hand(own, ids, Mixed(3), 50, seed=1, temperature=1.2)
 
 
 def test_a_guide_is_told_every_token_once_and_in_order(own, way):
