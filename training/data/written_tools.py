@@ -201,9 +201,8 @@ def tool_result(w: Words, tool: Tool, *, failed: bool | None = None, alone: bool
         return any_result(w)  # it speaks of an argument that this call does not pass
     value = slots.value(chosen["result"])
     text = value if isinstance(value, str) else dumped(w, value) if isinstance(value, dict | list) else str(value)
-    return Result(
-        text, told(slots, chosen, alone=alone and some is results), value if isinstance(value, dict) else None
-    )
+    answer = told(slots, chosen, alone=alone and some is results)
+    return Result(text, answer, value if isinstance(value, dict) else None)
 
 
 def _all_slots(chosen: dict[str, Any]) -> list[str]:
