@@ -132,9 +132,9 @@ SKILLS: tuple[str, ...] = tuple(WEIGHTS)
 #: What is learned first, for the others build on it: finding the same words again, with what stands beside them.
 FIRST: dict[str, float] = {"lookup": 3, "which_composed": 1, "relevance": 0.5}
 #: How much more or less often than the others a skill comes late in the schedule: lists to look things up in have taught
-#: their structure by then, and what people write and ask in their own words counts more. What is composed stays: drawn
-#: rarely, calls and answers after results get worse. The weights sum to a sixth more then, so one that is not named here
-#: comes a little less often than before.
+#: their structure by then, and what people write and ask in their own words counts more. What is composed stays: a
+#: run that drew it a third as often looked worse. The weights sum to a sixth more then, so one that is not named here comes
+#: a little less often than before.
 LATE: dict[str, float] = {
     "lookup": 0.3,
     "read_long": 0.7,

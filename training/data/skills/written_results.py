@@ -108,7 +108,7 @@ def record(w: Words, line: Line | None = None) -> Case:
         if ask.get("is") == "yes":
             fields[ask["field"]] = fields[ask["field"]] == "yes"
     names = styled(w, fields)
-    ask = w.pick([one for one in line["asks"] if one["said"] for _ in range(3 if one.get("all") else 1)])
+    ask = w.weighted(*((3 if one.get("all") else 1, one) for one in line["asks"] if one["said"]))
     arguments = {own: slots.value(v) for own, v in line["args"].items()}
     tool = made_tool(w, line["tool"], arguments, asked(w, slots, choose(w, line, ask["said"]), arguments.values()))
     if w.chance(0.05):
